@@ -1,0 +1,52 @@
+"""身元の開示 (request/reply on `svc.intake.disclose`): the only way a name leaves intake, and never as an event.
+
+Asked under a legal basis and a purpose, logged by the owner, kept by the asker only as long as the basis holds.
+"""
+
+from datetime import date
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.contracts.event import Code, HouseholdId, LegalBasis, MemberId, ReferralId, UnitCode
+from shared.contracts.household import Area, MemberRole
+
+
+class DisclosureRequest(BaseModel):
+    """`purpose` is a code ("referral", "watch"). A request with a referral is only answered to the unit that referral names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    asker: UnitCode
+    household_id: HouseholdId
+    purpose: Code
+    legal_basis: LegalBasis
+    referral_id: ReferralId | None = None
+
+
+class MemberIdentity(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    member_id: MemberId
+    role: MemberRole
+    name: str
+    kana: str
+    birth: date | None = None
+    sex: Code | None = None
+    phone: str | None = None
+
+
+class Disclosure(BaseModel):
+    """What was disclosed. `refused` carries a reason code instead of people when the request had no ground."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    disclosure_id: UUID | None = None
+    household_id: HouseholdId
+    area: Area = Area.UNKNOWN
+    address: str | None = None
+    members: tuple[MemberIdentity, ...] = ()
+    #: what the person at the desk wrote and may be shared with the domain it was referred to
+    consultation_text: str | None = None
+    receipt_no: str | None = None
+    refused: Code | None = None

@@ -1,0 +1,102 @@
+"""`python -m shared.contracts.generate` writes schemas/, asyncapi/ and the event map of the README; a test compares them.
+
+The samples are not generated: a golden envelope, once recorded, is kept for ever.
+"""
+
+import importlib
+import json
+import pkgutil
+import re
+from pathlib import Path
+from typing import Any
+
+import shared.contracts
+from shared.contracts.event import CATALOGUE, Event
+from shared.runtime.unit import TREE, Unit, all_units
+
+HERE = Path(__file__).parent
+MAP_START, MAP_END = "<!-- event map: made by python -m shared.contracts.generate -->", "<!-- end of event map -->"
+
+
+def load_all() -> None:
+    """Imports every contract module, so that the catalogue is whole."""
+    for module in pkgutil.iter_modules(shared.contracts.__path__):
+        if module.name not in ("generate", "codes"):
+            importlib.import_module(f"shared.contracts.{module.name}")
+
+
+def schema(event: type[Event]) -> dict[str, Any]:
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"{event.type_name()}", **event.model_json_schema(mode="serialization")}
+
+
+def _events_of(unit: Unit) -> list[type[Event]]:
+    return [event for key, event in sorted(CATALOGUE.items()) if key[0] in unit.publishes]
+
+
+def _heard_by(unit: Unit) -> list[tuple[Unit, type[Event]]]:
+    """(source, event) pairs this unit receives; its own events only where the source is named outright."""
+    heard = []
+    for source in all_units():
+        channels = {s.channel for s in unit.consumes if s.covers(source.code) and (source.code != unit.code or s.source == source.code)}
+        heard += [(source, event) for event in _events_of(source) if event.channel in channels]
+    return heard
+
+
+def _address(source: str, event: type[Event]) -> str:
+    return f"evt.{source}.{event.channel}.{event.name}.v{event.major}.{{shard}}"
+
+
+def asyncapi(unit: Unit) -> dict[str, Any]:
+    channels: dict[str, Any] = {}
+    operations: dict[str, Any] = {}
+    pairs = [("send", unit, event) for event in _events_of(unit)] + [("receive", source, event) for source, event in _heard_by(unit)]
+    for action, source, event in pairs:
+        key = f"{source.code}.{event.channel}.{event.name}.v{event.major}"
+        channels[key] = {
+            "address": _address(source.code, event),
+            "parameters": {"shard": {"description": "last hex digit of the household id"}},
+            "messages": {event.__name__: {"contentType": "application/json", "payload": {"$ref": f"../schemas/{event.type_name()}.json"}}},
+        }
+        operations[f"{action}.{key}"] = {"action": action, "channel": {"$ref": f"#/channels/{key}"}, "summary": (event.__doc__ or event.__name__).strip().splitlines()[0]}
+    return {
+        "asyncapi": "3.0.0",
+        "info": {"title": unit.title, "version": "0.1.0", "description": f"Events of {unit.code}. Stream {unit.stream}, CloudEvents 1.0 binary mode."},
+        "channels": channels,
+        "operations": operations,
+    }
+
+
+def event_map() -> str:
+    lines = ["| event | said by | heard by | 意味 |", "|---|---|---|---|"]
+    for (channel, name, major), event in sorted(CATALOGUE.items()):
+        senders = [unit for unit in all_units() if channel in unit.publishes]
+        hearers = sorted({unit.code for unit in all_units() if any(e is event for _, e in _heard_by(unit))})
+        meaning = (event.__doc__ or "").strip().splitlines()
+        lines.append(f"| `{channel}.{name}.v{major}` | {', '.join(u.code for u in senders)} | {', '.join(hearers)} | {meaning[0] if meaning else ''} |")
+    return "\n".join(lines)
+
+
+def pages() -> dict[Path, str]:
+    """Every generated file with its text."""
+    load_all()
+
+    def dump(value: object) -> str:
+        return json.dumps(value, ensure_ascii=False, indent=2, sort_keys=False) + "\n"
+
+    files = {HERE / "schemas" / f"{event.type_name()}.json": dump(schema(event)) for event in CATALOGUE.values() if event.__module__.startswith("shared.")}
+    files |= {HERE / "asyncapi" / f"{unit.code}.json": dump(asyncapi(unit)) for unit in all_units()}
+    readme = TREE / "README.md"
+    if readme.exists():
+        text = readme.read_text(encoding="utf-8")
+        files[readme] = re.sub(f"{re.escape(MAP_START)}.*?{re.escape(MAP_END)}", lambda _: f"{MAP_START}\n{event_map()}\n{MAP_END}", text, flags=re.DOTALL)
+    return files
+
+
+def main() -> None:
+    for path, text in pages().items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

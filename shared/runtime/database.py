@@ -1,0 +1,148 @@
+"""Database handles that say what you may do: `Read` reads, `Transaction` writes and publishes. Nobody commits by hand.
+
+Shapes: statements are SQLAlchemy Core; times are aware UTC. A network call inside a transaction is a defect.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
+
+from fastapi import Depends, Request
+from sqlalchemy import Executable, Row
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from shared.contracts.event import Event
+
+if TYPE_CHECKING:
+    from shared.messaging.envelope import Envelope
+
+Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
+
+
+@dataclass
+class Read:
+    """A snapshot for reading. `now` is this transaction's time (aware, UTC)."""
+
+    connection: AsyncConnection
+    now: datetime
+    unit: str
+
+    async def rows(self, statement: Executable, parameters: Parameters = None) -> Sequence[Row[Any]]:
+        return (await self.connection.execute(statement, parameters)).all()
+
+    async def row(self, statement: Executable, parameters: Parameters = None) -> Row[Any] | None:
+        return (await self.connection.execute(statement, parameters)).first()
+
+    async def scalar(self, statement: Executable, parameters: Parameters = None) -> Any:
+        return (await self.connection.execute(statement, parameters)).scalar()
+
+
+@dataclass
+class Transaction(Read):
+    """Writes and publishes. Events, intents and timers become rows as the last statements before COMMIT."""
+
+    _events: "list[tuple[Event, Envelope | None]]" = field(default_factory=list)
+    _intents: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
+    _timers: list[tuple[str, str, datetime | None, UUID | None]] = field(default_factory=list)
+    _callbacks: list[Callable[[], None]] = field(default_factory=list)
+
+    async def execute(self, statement: Executable, parameters: Parameters = None) -> int:
+        """Rows touched."""
+        return (await self.connection.execute(statement, parameters)).rowcount
+
+    def publish(self, *events: Event, causation: "Envelope | None" = None) -> None:
+        """Say facts. They commit with this transaction or not at all, in order per household."""
+        self._events.extend((event, causation) for event in events)
+
+    def intend(self, kind: str, key: str, payload: dict[str, Any]) -> None:
+        """An effect outside the database, done after commit by the worker; `key` makes it happen once."""
+        self._intents.append((kind, key, payload))
+
+    def schedule(self, kind: str, key: str, due_at: datetime, household_id: UUID | None = None) -> None:
+        """Set or move the durable timer (kind, key)."""
+        self._timers.append((kind, key, due_at, household_id))
+
+    def cancel(self, kind: str, key: str) -> None:
+        self._timers.append((kind, key, None, None))
+
+    def on_commit(self, callback: Callable[[], None]) -> None:
+        self._callbacks.append(callback)
+
+    async def _flush(self) -> bool:
+        """Writes what was said. True when the worker should be woken."""
+        from shared.messaging import intents, outbox, timers
+
+        for kind, key, due_at, household_id in self._timers:
+            if due_at is None:
+                await timers.cancel(self.connection, kind, key)
+            else:
+                await timers.store(self.connection, kind, key, due_at, household_id)
+        if self._intents:
+            await intents.store(self.connection, self._intents, self.now)
+        if self._events:
+            await outbox.append(self.connection, self.unit, self._events, self.now)
+        return bool(self._events or self._intents or self._timers)
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+class Database:
+    """One unit's database. `wake` is set after a commit that left work for the worker of this process."""
+
+    def __init__(self, url: str, unit: str, *, pool_size: int = 5) -> None:
+        self.unit = unit
+        self.engine: AsyncEngine = create_async_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_pre_ping=True,
+            pool_recycle=1800,
+            json_serializer=_dump,
+            connect_args={"server_settings": {"application_name": unit, "timezone": "UTC"}},
+        )
+        self.wake = asyncio.Event()
+
+    @asynccontextmanager
+    async def transaction(self, now: datetime | None = None) -> AsyncIterator[Transaction]:
+        """One COMMIT at the end of the block, none when it raises. `now` lets the fictional city play the past."""
+        async with self.engine.connect() as connection:
+            async with connection.begin():
+                tx = Transaction(connection, now or datetime.now(UTC), self.unit)
+                yield tx
+                work = await tx._flush()
+            if work:
+                self.wake.set()
+            for callback in tx._callbacks:
+                callback()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Read]:
+        async with self.engine.connect() as connection, connection.begin():
+            yield Read(connection, datetime.now(UTC), self.unit)
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+async def transaction(request: Request) -> AsyncIterator[Transaction]:
+    database: Database = request.app.state.db
+    async with database.transaction() as tx:
+        yield tx
+
+
+async def read(request: Request) -> AsyncIterator[Read]:
+    database: Database = request.app.state.db
+    async with database.read() as rd:
+        yield rd
+
+
+#: scope="function": by default FastAPI would run the exit, and so the COMMIT, after the response was sent.
+Tx = Annotated[Transaction, Depends(transaction, scope="function")]
+Rd = Annotated[Read, Depends(read, scope="function")]

@@ -1,0 +1,36 @@
+"""Brings a unit's database to its newest shape. A step of its own, never done by a starting process.
+
+A unit names its migration folders in unit.toml; each folder is a branch of its own, so that shared tables,
+the common casework and a domain's own tables move independently.
+"""
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from shared.runtime.unit import TREE, Unit
+
+
+def configuration(unit: Unit) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(TREE / "shared/runtime/alembic"))
+    config.set_main_option("path_separator", "newline")
+    config.set_main_option("version_locations", "\n".join(str(TREE / folder / "versions") for folder in unit.migrations))
+    return config
+
+
+def _upgrade(connection: Connection, config: Config) -> None:
+    config.attributes["connection"] = connection
+    command.upgrade(config, "heads")
+
+
+async def upgrade(database_url: str, unit: Unit) -> None:
+    """Idempotent. Raises when the database cannot be reached or a migration fails; nothing is left half done."""
+    engine = create_async_engine(database_url)
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(_upgrade, configuration(unit))
+            await connection.commit()
+    finally:
+        await engine.dispose()

@@ -1,0 +1,90 @@
+"""A unit's manifest: unit.toml read into values. Broker permissions, streams, routes and documents are made from it."""
+
+import importlib.util
+import tomllib
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+
+from shared.contracts.domain import NavigationEntry
+
+#: The folder that holds `shared/` and `services/`: the checkout, or site-packages when installed from wheels.
+TREE = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """`source` is a unit code or a wildcard over unit codes ("cases-*", "*"); `channel` a channel name."""
+
+    source: str
+    channel: str
+
+    def covers(self, unit_code: str) -> bool:
+        return fnmatchcase(unit_code, self.source)
+
+
+@dataclass(frozen=True)
+class Unit:
+    code: str
+    title: str
+    package: str
+    base: str
+    accepts_referrals: bool
+    welfare_domain: str | None
+    publishes: tuple[str, ...]
+    consumes: tuple[Subscription, ...]
+    serves: tuple[str, ...]
+    asks: tuple[str, ...]
+    database: str
+    migrations: tuple[str, ...]
+    navigation: tuple[NavigationEntry, ...]
+    owners: tuple[str, ...]
+    contact: str
+    legal_basis: tuple[str, ...]
+    quality: dict[str, list[str]]
+    root: Path
+
+    @property
+    def stream(self) -> str:
+        """JetStream stream of this unit's events, `EVT_CASES_CHILDREN`."""
+        return "EVT_" + self.code.replace("-", "_").upper()
+
+    @classmethod
+    def load(cls, package: str) -> "Unit":
+        """The manifest of an importable unit package ("services.intake"). Raises FileNotFoundError when it has none."""
+        spec = importlib.util.find_spec(package)
+        if spec is None or spec.origin is None:
+            raise FileNotFoundError(f"{package} is not installed")
+        return cls.read(Path(spec.origin).parent / "unit.toml")
+
+    @classmethod
+    def read(cls, path: Path) -> "Unit":
+        toml = tomllib.loads(path.read_text(encoding="utf-8"))
+        return cls(
+            code=toml["code"],
+            title=toml["title"],
+            package=toml["package"],
+            base=toml["base"],
+            accepts_referrals=toml.get("accepts_referrals", False),
+            welfare_domain=toml.get("welfare_domain"),
+            publishes=tuple(toml.get("publishes", ())),
+            consumes=tuple(Subscription(*entry.split(":", 1)) for entry in toml.get("consumes", ())),
+            serves=tuple(toml.get("serves", ())),
+            asks=tuple(toml.get("asks", ())),
+            database=toml["database"],
+            migrations=tuple(toml.get("migrations", ())),
+            navigation=tuple(NavigationEntry.model_validate(entry) for entry in toml.get("navigation", ())),
+            owners=tuple(toml["owners"]),
+            contact=toml["contact"],
+            legal_basis=tuple(toml.get("legal_basis", ())),
+            quality=toml.get("quality", {}),
+            root=path.parent,
+        )
+
+
+@cache
+def all_units() -> tuple[Unit, ...]:
+    """Every unit under services/, sorted by code. For provisioning, tests and the one box; a unit never asks for its siblings."""
+    paths = sorted((TREE / "services").glob("**/unit.toml"))
+    return tuple(sorted((Unit.read(path) for path in paths), key=lambda unit: unit.code))

@@ -1,0 +1,225 @@
+"""The frame of a unit's web process: body limit → request id → security headers → session ticket → cross-origin check → routes.
+
+Refusals become a page, a fragment or JSON, whichever was asked for; bugs become a 500 without a word of their text.
+"""
+
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+from fastapi.staticfiles import StaticFiles
+from sqlalchemy.exc import DBAPIError, InterfaceError
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.desk import STATIC, render
+from shared.messaging import Worker
+from shared.runtime import telemetry
+from shared.runtime.announce import Navigation, announce
+from shared.runtime.auth import COOKIE, SignInNeeded, cookie_header, renewed, unseal
+from shared.runtime.database import Database
+from shared.runtime.health import health_routes
+from shared.runtime.problems import ChangedMeanwhile, NotAllowed, NotFound, Refusal
+from shared.runtime.settings import Profile, Settings
+from shared.runtime.sign_in import SessionMiddleware, login_session, sign_in_routes
+from shared.runtime.unit import Unit
+
+MAX_BODY = 1024 * 1024
+CSP = (
+    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": CSP,
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+
+CreateWorker = Callable[[Settings, Database], Worker]
+Hook = Callable[[FastAPI], Awaitable[None]]
+
+
+def own_origin(scope: Scope, public_url: str) -> bool:
+    """Fetch metadata first, Origin where a browser is too old to send it; a request with neither is not from a browser page."""
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site in ("same-origin", "none")
+    origin = headers.get("origin")
+    return origin is None or origin == public_url or origin.split("://", 1)[-1] == headers.get("host")
+
+
+class DeskMiddleware:
+    """Everything around a request that every unit needs, as plain ASGI so that streams stay streams."""
+
+    def __init__(self, app: ASGIApp, *, settings: Settings, owner: FastAPI) -> None:
+        self.app, self.settings, self.owner = app, settings, owner
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request = Request(scope)
+        if scope["method"] not in SAFE_METHODS and not own_origin(scope, self.settings.public_url) and not scope["path"].startswith("/v1/"):
+            await JSONResponse({"sentence": "別のサイトからの送信は受け付けません。"}, 403)(scope, receive, send)
+            return
+        ticket = unseal(request.cookies[COOKIE], self.settings) if COOKIE in request.cookies else None
+        request.state.staff = ticket.staff if ticket else None
+        request.state.ticket = ticket
+        request.state.request_id = uuid.uuid4().hex[:12]
+        fresh = renewed(ticket, self.settings) if ticket else None
+        if ticket:
+            await self._refresh_navigation()
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+                if not scope["path"].startswith("/static/"):
+                    headers.setdefault("Cache-Control", "no-store")
+                headers["X-Request-Id"] = request.state.request_id
+                if fresh and "set-cookie" not in headers:
+                    headers.append("set-cookie", cookie_header(fresh))
+            await send(message)
+
+        await self.app(scope, receive, with_headers)
+
+    async def _refresh_navigation(self) -> None:
+        try:
+            await self.owner.state.navigation.refresh(self.owner.state.db)
+        except (DBAPIError, InterfaceError, OSError) as error:
+            telemetry.log.warning("navigation_not_read", kind=type(error).__name__)
+
+
+def _wants_page(request: Request) -> bool:
+    return "text/html" in request.headers.get("accept", "") or request.headers.get("hx-request") == "true"
+
+
+async def _sign_in_needed(request: Request, error: Exception) -> Response:
+    if request.headers.get("hx-request") == "true" or "text/html" not in request.headers.get("accept", ""):
+        return JSONResponse({"code": "sign_in_needed", "sentence": "サインインし直してください。入力はこの画面に残っています。"}, 401)
+    target = request.url.path if request.method == "GET" else "/"
+    return RedirectResponse(f"/auth/login?next={target}", status_code=303)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)
+    if not _wants_page(request):
+        return JSONResponse({"code": error.code, "sentence": error.sentence, "fields": error.fields}, error.status)
+    context = {"title": "できませんでした", "sentence": error.sentence, "fields": error.fields}
+    match error:
+        case NotAllowed():
+            return render(request, "desk/not_allowed.html", context | {"who_can": error.who_can}, status=403)
+        case ChangedMeanwhile():
+            return render(request, "desk/conflict.html", context | {"theirs": error.theirs, "yours": error.yours}, status=409)
+        case _:
+            return render(request, "desk/problem.html", context, status=error.status)
+
+
+async def _unreadable(request: Request, error: Exception) -> Response:
+    """FastAPI's own validation echoes the input; ours never does."""
+    assert isinstance(error, RequestValidationError)
+    fields = {str(item["loc"][-1]): "入力の形が正しくありません。" for item in error.errors()}
+    sentence = "送られた内容を読み取れませんでした。画面を開き直して、もう一度お試しください。"
+    if not _wants_page(request):
+        return JSONResponse({"code": "unreadable", "sentence": sentence, "fields": fields}, 422)
+    return render(request, "desk/problem.html", {"title": "読み取れませんでした", "sentence": sentence}, status=422)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        return await _refused(request, NotFound())
+    sentence = {405: "この操作はできません。", 413: "送られた内容が大きすぎます。1 MB までにしてください。"}.get(error.status_code, "この操作はできません。")
+    return JSONResponse({"code": f"http_{error.status_code}", "sentence": sentence}, error.status_code, headers=error.headers)
+
+
+async def _database_away(request: Request, error: Exception) -> Response:
+    telemetry.log.error("database_error", kind=type(error).__name__, cause=type(getattr(error, "orig", None)).__name__)
+    sentence = "いまは保存も表示もできません。入力はこの画面に残っています。少し待って、もう一度押してください。"
+    if not _wants_page(request):
+        return JSONResponse({"code": "try_later", "sentence": sentence}, 503, headers={"Retry-After": "5"})
+    return render(request, "desk/problem.html", {"title": "少しお待ちください", "sentence": sentence}, status=503)
+
+
+async def _bug(request: Request, error: Exception) -> Response:
+    telemetry.log.error("unexpected", kind=type(error).__name__, request_id=request.state.request_id)
+    sentence = f"画面の処理で問題が起きました。続くときは番号 {request.state.request_id} をシステム担当へ伝えてください。"
+    if not _wants_page(request):
+        return JSONResponse({"code": "unexpected", "sentence": sentence}, 500)
+    return render(request, "desk/problem.html", {"title": "問題が起きました", "sentence": sentence}, status=500)
+
+
+def package_version(unit: Unit) -> str:
+    try:
+        return version("tsunagari-" + unit.code)
+    except PackageNotFoundError:
+        return "0.1.0"
+
+
+def create_web(
+    unit: Unit,
+    settings: Settings,
+    *,
+    routers: Sequence[APIRouter],
+    create_worker: CreateWorker | None = None,
+    on_start: Sequence[Hook] = (),
+    on_stop: Sequence[Hook] = (),
+    mounts_sign_in: bool = False,
+    speaks: bool = True,
+) -> FastAPI:
+    """The app of one unit. Nothing is connected before its lifespan starts. `speaks=False`: a unit without events (the console)."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        database = app.state.db = Database(settings.database_url.get_secret_value(), unit.code)
+        telemetry.instrument_engine(database.engine)
+        app.state.worker = create_worker(settings, database) if create_worker and settings.runs_worker else None
+        if speaks:
+            await announce(database, unit, package_version(unit))
+        if app.state.worker:
+            await app.state.worker.start()
+        for hook in on_start:
+            await hook(app)
+        try:
+            yield
+        finally:
+            for hook in on_stop:
+                await hook(app)
+            if app.state.worker:
+                await app.state.worker.stop()
+            await database.close()
+
+    app = FastAPI(title=unit.title, version=package_version(unit), lifespan=lifespan, docs_url=None, redoc_url=None, max_body_size=MAX_BODY)
+    app.state.unit, app.state.settings, app.state.navigation = unit, settings, Navigation()
+    app.include_router(health_routes())
+    if settings.runs_web:
+        for router in routers:
+            app.include_router(router)
+        if mounts_sign_in:
+            app.include_router(sign_in_routes(settings))
+            app.add_middleware(SessionMiddleware, **login_session(settings))
+        app.mount("/static/desk", StaticFiles(directory=STATIC, check_dir=False), name="static")
+    app.add_middleware(DeskMiddleware, settings=settings, owner=app)
+    app.add_exception_handler(SignInNeeded, _sign_in_needed)
+    app.add_exception_handler(Refusal, _refused)
+    app.add_exception_handler(RequestValidationError, _unreadable)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(DBAPIError, _database_away)
+    app.add_exception_handler(OSError, _database_away)
+    app.add_exception_handler(Exception, _bug)
+    if settings.profile is not Profile.TEST or settings.otlp_endpoint:
+        telemetry.instrument_app(app)
+    return app
+
+
+__all__ = ["create_web"]
