@@ -104,6 +104,7 @@ class Database:
             max_overflow=pool_size,
             pool_pre_ping=True,
             pool_recycle=1800,
+            hide_parameters=True,
             json_serializer=_dump,
             connect_args={"server_settings": {"application_name": unit, "timezone": "UTC"}},
         )

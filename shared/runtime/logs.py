@@ -62,7 +62,8 @@ def without_message(error: BaseException) -> dict[str, Any]:
         chain.append(_one(current))
         current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
     members = [_one(inner) for inner in error.exceptions[:8]] if isinstance(error, BaseExceptionGroup) else []
-    places = [_place(frame) for frame in traceback.extract_tb(error.__traceback__)[-12:]]
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [_place(frame) for frame in frames[:-2] if "site-packages" not in frame.filename][-10:] + [_place(frame) for frame in frames[-2:]]
     return {"chain": chain, "at": places, **({"members": members} if members else {})}
 
 
@@ -89,16 +90,21 @@ def _line(service: str, domain: str | None) -> structlog.types.Processor:
     return process
 
 
-class _ThirdParty(logging.Handler):
-    """Lines of other people's libraries: the template's first line, numbers filled in, everything else left open."""
+class _Standard(logging.Handler):
+    """Lines of the standard library's loggers: the template's first line; in other people's, only numbers are filled in."""
 
     def emit(self, record: logging.LogRecord) -> None:
         words = {"exc_info": record.exc_info} if record.exc_info else {}
         structlog.get_logger().log(record.levelno, _message(record), logger=record.name, **words)
 
 
-def _open(value: Any) -> Any:
-    return value if isinstance(value, int | float) else "?"
+_OURS = ("shared", "services", "deploy", "tsunagari")
+
+
+def _filled(record: logging.LogRecord, value: Any) -> Any:
+    if isinstance(value, int | float):
+        return value
+    return harmless(value) if record.name.partition(".")[0] in _OURS else "?"
 
 
 def _message(record: logging.LogRecord) -> str:
@@ -109,8 +115,9 @@ def _message(record: logging.LogRecord) -> str:
     if not record.args:
         return template
     try:
-        given = record.args
-        return template % ({key: _open(value) for key, value in given.items()} if isinstance(given, dict) else tuple(_open(value) for value in given))
+        if isinstance(record.args, dict):
+            return template % {key: _filled(record, value) for key, value in record.args.items()}
+        return template % tuple(_filled(record, value) for value in record.args)
     except (TypeError, ValueError, KeyError):
         return template
 
@@ -124,7 +131,7 @@ def configure_logging(service: str, domain: str | None = None) -> None:
         cache_logger_on_first_use=False,
     )
     root = logging.getLogger()
-    root.handlers[:] = [handler for handler in root.handlers if not isinstance(handler, _ThirdParty)] + [_ThirdParty()]
+    root.handlers[:] = [handler for handler in root.handlers if not isinstance(handler, _Standard)] + [_Standard()]
     root.setLevel(logging.INFO)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi"):
         logging.getLogger(name).handlers.clear()

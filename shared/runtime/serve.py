@@ -1,6 +1,7 @@
 """`python -m services.intake`: one process that runs the unit's web part, its worker part, or both (ROLES)."""
 
 import importlib
+import signal
 import sys
 
 import uvicorn
@@ -22,6 +23,8 @@ def run(package: str) -> None:
     telemetry.configure_logging(unit.code)
     telemetry.start(unit, settings)
     app = importlib.import_module(f"{package}.app").create_app(settings)
+    # uvicorn raises the signal again after its graceful stop: a plain exit then runs atexit, and the last spans are sent.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run(
         app,
         host=settings.listen_host,

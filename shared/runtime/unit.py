@@ -2,7 +2,7 @@
 
 import importlib.util
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
@@ -42,7 +42,7 @@ class Unit:
     owners: tuple[str, ...]
     contact: str
     legal_basis: tuple[str, ...]
-    quality: dict[str, list[str]]
+    quality: dict[str, list[str]] = field(hash=False)
     root: Path
 
     @property
