@@ -11,13 +11,12 @@ from importlib.metadata import PackageNotFoundError, version
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
-from fastapi.staticfiles import StaticFiles
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.desk import STATIC, render
+from shared.desk import DeskFiles, render
 from shared.messaging import Worker
 from shared.runtime import telemetry
 from shared.runtime.announce import Navigation, announce
@@ -208,7 +207,7 @@ def create_web(
         if mounts_sign_in:
             app.include_router(sign_in_routes(settings))
             app.add_middleware(SessionMiddleware, **login_session(settings))
-        app.mount("/static/desk", StaticFiles(directory=STATIC, check_dir=False), name="static")
+        app.mount("/static/desk", DeskFiles(), name="static")
     app.add_middleware(DeskMiddleware, settings=settings, owner=app)
     app.add_exception_handler(SignInNeeded, _sign_in_needed)
     app.add_exception_handler(Refusal, _refused)
