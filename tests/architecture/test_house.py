@@ -65,7 +65,9 @@ def test_no_welfare_domain_is_named_in_shared_code() -> None:
 
 def test_every_module_of_the_page_shell_and_runtime_serves_at_least_two_units() -> None:
     """What only one unit uses goes home to it. Modules used inside shared count for everyone who uses the user."""
-    shared = {".".join(p.relative_to(TREE).with_suffix("").parts): _imports(p) for p in (TREE / "shared").rglob("*.py") if "migrations" not in p.parts}
+    shared = {
+        ".".join(p.relative_to(TREE).with_suffix("").parts): _imports(p) for p in (TREE / "shared").rglob("*.py") if "migrations" not in p.parts
+    }
     users: dict[str, set[str]] = {}
     for unit in UNITS:
         seen: set[str] = set()

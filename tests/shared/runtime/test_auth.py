@@ -58,7 +58,9 @@ def test_a_ticket_is_resealed_once_a_minute() -> None:
     assert unseal(fresh, settings(NEW), now=NOW + 61).idle == NOW + 61
 
 
-@pytest.mark.parametrize("hostile", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "", None, "/a\r\nSet-Cookie: x=1"])
+@pytest.mark.parametrize(
+    "hostile", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "", None, "/a\r\nSet-Cookie: x=1"]
+)
 def test_next_never_leaves_our_origin(hostile: str | None) -> None:
     assert safe_next(hostile) == "/"
 

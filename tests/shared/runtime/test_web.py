@@ -29,7 +29,9 @@ router = APIRouter()
 
 @router.post("/things")
 async def add_thing(name: Annotated[str, Form()], tx: Tx, staff: Annotated[Staff, requires("reception")]) -> dict[str, str]:
-    await tx.execute(text("insert into audit (at, actor, action, object_kind, object_id) values (now(), :a, 'create', 'thing', :n)"), {"a": staff.sub, "n": name})
+    await tx.execute(
+        text("insert into audit (at, actor, action, object_kind, object_id) values (now(), :a, 'create', 'thing', :n)"), {"a": staff.sub, "n": name}
+    )
     if name == "late":
         raise TooLate
     if name == "bug":
