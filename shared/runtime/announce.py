@@ -68,7 +68,9 @@ async def announce(database: Database, unit: Unit, version: str) -> None:
 async def announced_units(handle: Read) -> list[AnnouncedUnit]:
     rows = await handle.rows(text("select unit, title, base, welfare_domain, accepts_referrals, navigation from announced_unit order by unit"))
     return [
-        AnnouncedUnit(row.unit, row.title, row.base, row.welfare_domain, row.accepts_referrals, tuple(NavigationEntry.model_validate(e) for e in row.navigation))
+        AnnouncedUnit(
+            row.unit, row.title, row.base, row.welfare_domain, row.accepts_referrals, tuple(NavigationEntry.model_validate(e) for e in row.navigation)
+        )
         for row in rows
     ]
 
@@ -88,6 +90,8 @@ class Navigation:
     def __init__(self, ttl: float = 5.0) -> None:
         self.ttl = ttl
         self.entries: tuple[NavigationEntry, ...] = ()
+        #: href → welfare domain of the unit that offers it
+        self._domains: dict[str, str | None] = {}
         self._read_at = float("-inf")
 
     async def refresh(self, database: Database) -> None:
@@ -97,9 +101,15 @@ class Navigation:
         async with database.read() as rd:
             units = await announced_units(rd)
         self.entries = tuple(sorted((entry for unit in units for entry in unit.navigation), key=lambda entry: (entry.order, entry.label)))
+        self._domains = {entry.href: unit.welfare_domain for unit in units for entry in unit.navigation}
 
     def visible_to(self, staff: Staff | None) -> list[NavigationEntry]:
-        return [entry for entry in self.entries if staff and (not entry.roles or staff.roles & set(entry.roles))]
+        return [entry for entry in self.entries if staff and self._opens(entry, staff)]
+
+    def _opens(self, entry: NavigationEntry, staff: Staff) -> bool:
+        """As `requires` decides: a caseworker is shown the desk of the own domain, not those that would answer 403."""
+        held, domain = staff.roles & set(entry.roles), self._domains.get(entry.href)
+        return not entry.roles or bool(held and (domain is None or domain in staff.domains or held - {"caseworker"}))
 
 
 def hear_announcements(handlers: "Handlers") -> None:

@@ -1,0 +1,56 @@
+# つながり / Tsunagari — the same words for every team.   make help
+PY := .venv/bin/python
+export UV_PYTHON_DOWNLOADS := never
+# Japanese in, Japanese out, whatever the machine's own locale says.
+export PYTHONUTF8 := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help env up down status logs city trace test test-slow check bench assets lock new-domain
+
+help: ## この一覧 / this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+env:
+	@sh deploy/onebox/bootstrap.sh
+
+up: env ## 立ち上げる（PORT=8080、ONLY=cases-children）/ start everything
+	@$(PY) -m deploy.onebox up $(foreach unit,$(ONLY),--only $(unit))
+
+down: env ## 止める。データは残る / stop, keeping the data
+	@$(PY) -m deploy.onebox down
+
+status: env ## 様子を見る / what is running
+	@$(PY) -m deploy.onebox status || true
+
+logs: env ## ログを見る（UNIT=intake）/ follow a unit's log
+	@$(PY) -m deploy.onebox logs $(or $(UNIT),supervisor) --follow
+
+city: env ## 架空の市（28,012 人）を読み込む / load the whole fictional city
+	@$(PY) -m deploy.city load
+
+trace: env ## 受付番号から流れを追う（RECEIPT=R8-0001）/ print the trace of a consultation
+	@test -n "$(RECEIPT)" || { echo '受付番号を指定してください: make trace RECEIPT=R8-0001 / name a receipt'; exit 2; }
+	@$(PY) -m deploy.console trace "$(RECEIPT)"
+
+test: check ## 検査とテスト（数分）/ checks and tests
+	@$(PY) -m deploy.onebox.chromium
+	@$(PY) -m pytest -m "not slow"
+
+test-slow: env assets ## 障害試験など長いもの / the long ones
+	@$(PY) -m pytest -m slow --timeout 900
+
+check: env assets ## 書式と import の取り決め / lint and import contracts
+	@.venv/bin/ruff check .
+	@.venv/bin/lint-imports
+
+bench: env ## 性能を測る / measure
+	@$(PY) -m tests.benchmarks
+
+assets: env ## 画面の部品を取得する / fetch the front-end assets
+	@$(PY) -m shared.desk.assets
+
+lock: env ## requirements.lock を作り直す / resolve the lock again
+	@.venv/bin/uv pip compile requirements.in --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-header -o requirements.lock
+
+new-domain: env ## 分野を足す（NAME=housing TITLE=住まい）/ scaffold a welfare domain
+	@$(PY) -m deploy.onebox.new_domain "$(NAME)" "$(TITLE)"

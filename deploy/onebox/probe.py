@@ -1,0 +1,33 @@
+"""準備ができたかを聞く。代理サーバーの設定には従わない（相手はいつもループバック）。"""
+
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import ProxyHandler, build_opener
+
+_direct = build_opener(ProxyHandler({}))
+
+
+def http_ok(url: str, timeout: float = 2.0) -> bool:
+    try:
+        with _direct.open(url, timeout=timeout) as answer:
+            return bool(answer.status == 200)
+    except (URLError, OSError):
+        return False
+
+
+def alive(pid: int) -> bool:
+    """生きているか（ゾンビは死んでいる）。"""
+    try:
+        # A zombie still answers kill(0); its state letter follows the closing parenthesis of the name.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def postmaster_ready(data: Path) -> bool:
+    """postmaster が自分で「ready」と書いたか（pg_ctl と同じ見分け方。接続を試さないのでパスワードも要らない）。"""
+    try:
+        lines = (data / "postmaster.pid").read_text().splitlines()
+    except OSError:
+        return False
+    return len(lines) >= 8 and lines[7].strip() == "ready" and alive(int(lines[0]))

@@ -1,0 +1,46 @@
+"""共有の根拠: 同意がないのに「同意」を根拠にはできない (domain.md §1.3、§1.4)。"""
+
+from shared.contracts.consultation import ConsentState
+from shared.contracts.event import LegalBasis
+from shared.runtime.problems import Refusal
+
+LABELS = {
+    LegalBasis.CONSENT: "本人の同意（個情法69条2項1号）",
+    LegalBasis.ART106_6: "支援会議（社会福祉法106条の6）",
+    LegalBasis.KONKYU_9: "困窮 支援会議（困窮法9条）",
+    LegalBasis.INTERNAL_69_2_2: "市の内部での利用（個情法69条2項2号）",
+    LegalBasis.EXTERNAL_69_2_3: "他の行政機関への提供（個情法69条2項3号）",
+    LegalBasis.BENEFIT_69_2_4: "明らかに本人の利益（個情法69条2項4号）",
+    LegalBasis.ABUSE_CHILD: "児童虐待の通告（児童虐待防止法6条）",
+    LegalBasis.ABUSE_ELDER: "高齢者虐待の通報（高齢者虐待防止法7条）",
+    LegalBasis.ABUSE_DISAB: "障害者虐待の通報（障害者虐待防止法7条）",
+    LegalBasis.DV: "DVの通報（DV防止法6条）",
+    LegalBasis.LIFE_EMERGENCY: "生命・身体の危険",
+    LegalBasis.DISASTER: "災害時の名簿（災対法49条の11）",
+    LegalBasis.STAT: "統計（個情法69条2項4号）",
+}
+
+
+class ConsentIsMissing(Refusal):
+    status = 422
+    code = "consent_is_missing"
+    sentence = "この人の同意はまだありません。同意を得て「情報共有の同意」を記録するか、ほかの根拠を選んでください。"
+
+
+class BasisNotOurs(Refusal):
+    status = 422
+    code = "basis_not_ours"
+    sentence = "この窓口では使えない根拠です。一覧から選び直してください。"
+
+
+def usual(consent: ConsentState, otherwise: LegalBasis) -> LegalBasis:
+    """同意があれば同意、なければ窓口の根拠。"""
+    return LegalBasis.CONSENT if consent is ConsentState.GIVEN else otherwise
+
+
+def check(basis: LegalBasis, consent: ConsentState, allowed: tuple[LegalBasis, ...]) -> None:
+    """同意のない「同意」なら ConsentIsMissing、この窓口の根拠でなければ BasisNotOurs。"""
+    if basis not in allowed:
+        raise BasisNotOurs(fields={"legal_basis": BasisNotOurs.sentence})
+    if basis is LegalBasis.CONSENT and consent is not ConsentState.GIVEN:
+        raise ConsentIsMissing(fields={"legal_basis": ConsentIsMissing.sentence})

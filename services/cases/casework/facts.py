@@ -1,0 +1,170 @@
+"""事実: 区分で記録し、取り下げる (domain.md §5.0)。他の窓口に届くのは種類・値・時期・確からしさだけ。"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date
+from uuid import UUID
+
+from services.cases.casework import basis
+from services.cases.casework.case import Case, must_be_open
+from services.cases.casework.decision import Caseworker, Outcome
+from services.cases.casework.household import Household, month_of
+from services.cases.casework.profile import Profile, Rules
+from shared.contracts.case import FactRecorded, FactRetracted
+from shared.contracts.codes import FactKind
+from shared.contracts.consultation import ConsentState
+from shared.contracts.event import CaseId, Confidence, HouseholdId, LegalBasis, MemberId, Month
+from shared.runtime.problems import Refusal
+
+
+class FactUnreadable(Refusal):
+    """A field does not fit the vocabulary; `fields` says which and what to do."""
+
+    status = 422
+    code = "fact_unreadable"
+    sentence = "事実の記録を確かめてください。"
+
+
+class FactGone(Refusal):
+    code = "fact_gone"
+    sentence = "この事実は、新しい記録に置きかわったか、すでに取り下げられています。画面を開き直してください。"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """書こうとしている事実。`evidence` はどう確かめたかの一言で、この窓口の中だけに残る。"""
+
+    fact_id: UUID
+    kind: str
+    value: str
+    member_id: MemberId | None
+    since: Month | None
+    as_of: date
+    confidence: Confidence
+    legal_basis: LegalBasis
+    evidence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    fact_id: UUID
+    household_id: HouseholdId
+    case_id: CaseId
+    kind: str
+    value: str
+    member_id: MemberId | None
+    since: Month | None
+    as_of: date
+    confidence: Confidence
+    legal_basis: LegalBasis
+    by: Caseworker
+    evidence: str = ""
+    supersedes: UUID | None = None
+    retracted_on: date | None = None
+    current: bool = True
+
+
+def record(
+    case: Case, entry: Entry, *, household: Household, known: Iterable[Fact], by: Caseworker, on: date, profile: Profile, rules: Rules
+) -> Outcome[Fact]:
+    """事実を記録する。同じ人の同じ種類の前の記録に代わる（課題のように重なるものは、同じ値の記録にだけ代わる）。
+
+    語彙にない値・合わない人・先の日付は FactUnreadable、終結済みは CaseIsClosed、同意のない「同意」は ConsentIsMissing。
+    """
+    must_be_open(case)
+    known = tuple(known)
+    _must_be_readable(entry, household, on, rules)
+    basis.check(entry.legal_basis, _consent_that_counts(case, entry, known), profile.bases)
+    before = next((fact for fact in known if fact.current and _replaces(entry, fact, rules)), None)
+    fact = Fact(
+        fact_id=entry.fact_id,
+        household_id=case.household_id,
+        case_id=case.case_id,
+        kind=entry.kind,
+        value=entry.value,
+        member_id=entry.member_id,
+        since=entry.since,
+        as_of=entry.as_of,
+        confidence=entry.confidence,
+        legal_basis=entry.legal_basis,
+        by=by,
+        evidence=entry.evidence,
+        supersedes=before.fact_id if before else None,
+    )
+    return Outcome(fact, (_recorded(fact),))
+
+
+def retract(fact: Fact, *, on: date) -> Outcome[Fact]:
+    """誤りだった記録を取り下げる。前の記録は戻らない（確かめて、記録し直す）。"""
+    if not fact.current or fact.retracted_on is not None:
+        raise FactGone
+    event = FactRetracted(household_id=fact.household_id, legal_basis=fact.legal_basis, fact_id=fact.fact_id)
+    return Outcome(replace(fact, retracted_on=on, current=False), (event,))
+
+
+def consent_of(case: Case, member_id: MemberId, known: Iterable[Fact]) -> ConsentState:
+    """その人の同意。同意は一人ずつのもので、家族の同意は代わりにならない (domain.md §1.4)。"""
+    for fact in known:
+        if fact.current and fact.kind == "consent" and fact.member_id == member_id:
+            return ConsentState.REFUSED if fact.value == "withdrawn" else ConsentState(fact.value)
+    return case.consent if member_id in case.member_ids else ConsentState.NOT_ASKED
+
+
+def _consent_that_counts(case: Case, entry: Entry, known: tuple[Fact, ...]) -> ConsentState:
+    """「同意あり」という記録そのものが、その人の同意の始まり。世帯の事実は主に支える人の同意による。"""
+    if entry.kind == "consent" and entry.value == ConsentState.GIVEN:
+        return ConsentState.GIVEN
+    return consent_of(case, entry.member_id, known) if entry.member_id else case.consent
+
+
+def _replaces(entry: Entry, fact: Fact, rules: Rules) -> bool:
+    same = fact.kind == entry.kind and fact.member_id == entry.member_id
+    return same and (entry.kind not in rules.many_valued or fact.value == entry.value)
+
+
+def _must_be_readable(entry: Entry, household: Household, on: date, rules: Rules) -> None:
+    kind = rules.vocabulary.get(entry.kind)
+    if kind is None or not rules.asks(entry.kind):
+        raise FactUnreadable(fields={"kind": "この窓口で記録する事実の種類を選んでください。"})
+    wrong = _wrong_person(entry, kind, household) | _wrong_time(entry, household, on)
+    if entry.value not in kind.values:
+        wrong["value"] = f"「{kind.label}」の値を選んでください。"
+    if wrong:
+        raise FactUnreadable(fields=wrong)
+
+
+def _wrong_person(entry: Entry, kind: FactKind, household: Household) -> dict[str, str]:
+    if entry.member_id is None:
+        return {"member_id": "だれのことかを選んでください。"} if kind.scope == "member" else {}
+    if kind.scope == "household":
+        return {"member_id": f"「{kind.label}」は世帯の事実です。「世帯」を選んでください。"}
+    if household.member(entry.member_id) is None:
+        return {"member_id": "この世帯の人ではありません。世帯の顔ぶれから選び直してください。"}
+    return {}
+
+
+def _wrong_time(entry: Entry, household: Household, on: date) -> dict[str, str]:
+    wrong = {}
+    if entry.as_of > on:
+        wrong["as_of"] = "確かめた日が先の日付です。今日までの日を入れてください。"
+    member = household.member(entry.member_id) if entry.member_id else None
+    if entry.since and entry.since > month_of(on):
+        wrong["since"] = "「いつから」が先の年月です。今月までの年月を入れてください。"
+    elif entry.since and member and member.birth_month and entry.since < member.birth_month:
+        wrong["since"] = "「いつから」が生まれる前の年月です。年月を確かめてください。"
+    return wrong
+
+
+def _recorded(fact: Fact) -> FactRecorded:
+    return FactRecorded(
+        household_id=fact.household_id,
+        legal_basis=fact.legal_basis,
+        fact_id=fact.fact_id,
+        member_id=fact.member_id,
+        kind=fact.kind,
+        value=fact.value,
+        since=fact.since,
+        as_of=fact.as_of,
+        confidence=fact.confidence,
+        supersedes=fact.supersedes,
+    )

@@ -1,0 +1,72 @@
+"""What others told this desk: who lives in a household (without names), and which other desks know it."""
+
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from services.cases.casework import tables
+from services.cases.casework.household import Household, Member
+from services.cases.casework.involvement import Kind, Trace
+from shared.contracts.event import HouseholdId
+from shared.contracts.household import Area, HouseholdRegistered, LeavingReason, MemberCorrected, MemberJoined, MemberLeft, MemberRole
+from shared.runtime.database import Read, Transaction
+
+h, m, v = tables.household, tables.member, tables.involvement
+
+
+async def registered(tx: Transaction, event: HouseholdRegistered) -> None:
+    statement = insert(h).values(household_id=event.household_id, area=event.area.value)
+    await tx.execute(statement.on_conflict_do_update(index_elements=["household_id"], set_={"area": event.area.value}))
+
+
+async def joined(tx: Transaction, event: MemberJoined | MemberCorrected) -> None:
+    """A member who joins again after leaving is present again; a correction leaves that as it is."""
+    values: dict[str, Any] = {"role": event.role.value, "birth_month": event.birth_month}
+    if isinstance(event, MemberJoined):
+        values |= {"left_reason": None, "left_on": None}
+    statement = insert(m).values(household_id=event.household_id, member_id=event.member_id, **values)
+    await tx.execute(statement.on_conflict_do_update(index_elements=["household_id", "member_id"], set_=values))
+
+
+async def left(tx: Transaction, event: MemberLeft) -> None:
+    gone = update(m).where(m.c.household_id == event.household_id, m.c.member_id == event.member_id)
+    await tx.execute(gone.values(left_reason=event.reason.value, left_on=event.effective_on))
+
+
+async def household(handle: Read, household_id: HouseholdId) -> Household:
+    """顔ぶれは年長の順。まだ聞いていない世帯は、空の世帯として扱う。"""
+    area = await handle.scalar(select(h.c.area).where(h.c.household_id == household_id))
+    rows = await handle.rows(select(m).where(m.c.household_id == household_id).order_by(m.c.birth_month.asc().nulls_last(), m.c.member_id))
+    return Household(household_id, Area(area) if area else Area.UNKNOWN, tuple(_member(row) for row in rows))
+
+
+def _member(row: Any) -> Member:
+    reason = LeavingReason(row.left_reason) if row.left_reason else None
+    return Member(row.member_id, MemberRole(row.role), row.birth_month, reason, row.left_on)
+
+
+async def begun(tx: Transaction, trace: Trace) -> None:
+    """Another desk knows this household. An end that was heard before its beginning stays an end."""
+    values = {"household_id": trace.household_id, "unit": trace.unit, "kind": trace.kind.value, "since": trace.since}
+    statement = insert(v).values(trace_id=trace.trace_id, until=trace.until, **values)
+    await tx.execute(statement.on_conflict_do_update(index_elements=["trace_id"], set_=values))
+
+
+async def ended(tx: Transaction, trace: Trace) -> None:
+    """The answer to a referral may overtake the referral itself, since they come from different desks: it is kept either way."""
+    statement = insert(v).values(
+        trace_id=trace.trace_id, household_id=trace.household_id, unit=trace.unit, kind=trace.kind.value, since=trace.since, until=trace.until
+    )
+    await tx.execute(statement.on_conflict_do_update(index_elements=["trace_id"], set_={"until": statement.excluded.until}))
+
+
+async def resumed(tx: Transaction, trace: Trace) -> None:
+    """A closed case that was opened again."""
+    statement = insert(v).values(trace_id=trace.trace_id, household_id=trace.household_id, unit=trace.unit, kind=trace.kind.value)
+    await tx.execute(statement.on_conflict_do_update(index_elements=["trace_id"], set_={"until": None}))
+
+
+async def traces(handle: Read, household_id: HouseholdId) -> list[Trace]:
+    rows = await handle.rows(select(v).where(v.c.household_id == household_id, v.c.until.is_(None)))
+    return [Trace(row.trace_id, row.household_id, row.unit, Kind(row.kind), row.since, row.until) for row in rows]

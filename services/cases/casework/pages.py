@@ -1,0 +1,77 @@
+"""The pages of a case desk: C1 担当ケース, C2 ケース, C7 つなぎ票. Looking is recorded, too."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+
+from services.cases.casework import records, store, views
+from services.cases.casework.access import At, Reader
+from services.cases.casework.case import Case
+from services.cases.casework.note import Note
+from shared.desk import render
+from shared.runtime import audit
+from shared.runtime.auth import Staff
+from shared.runtime.database import Rd, Read
+from shared.runtime.problems import NotFound, refusals
+
+router = APIRouter()
+
+Page = Annotated[int, Query(ge=1, le=10_000)]
+BoardTab = Literal["mine", "team", "overdue", "closed"]
+ReferralTab = Literal["in", "out", "done"]
+CaseTab = Literal["notes", "facts", "referrals"]
+Kind = Annotated[str, Query(max_length=32)]
+
+
+@router.get("/")
+async def board(request: Request, desk: At, staff: Reader, rd: Rd, tab: BoardTab = "mine", page: Page = 1) -> Response:
+    """C1: 届いたつなぎと、担当のケース。"""
+    await audit.record(rd, staff, "list", "case", tab, purpose="casework")
+    return render(request, "board.html", await views.board(rd, desk, staff, tab, page))
+
+
+@router.get("/referrals")
+async def referral_list(request: Request, desk: At, staff: Reader, rd: Rd, tab: ReferralTab = "in", page: Page = 1) -> Response:
+    """C7: つなぎ票。"""
+    await audit.record(rd, staff, "list", "referral", tab, purpose="casework")
+    return render(request, "referrals.html", await views.referral_list(rd, desk, staff, tab, page))
+
+
+@router.get("/cases/{case_id}", responses=refusals(NotFound))
+async def case_page(
+    request: Request,
+    case_id: UUID,
+    desk: At,
+    staff: Reader,
+    rd: Rd,
+    tab: CaseTab = "notes",
+    kind: Kind = "",
+    correct: UUID | None = None,
+    write: bool = False,
+) -> Response:
+    """C2: 一つのケース。`kind` は記録する事実、`correct` は訂正する記録、`write` は記録の様式を開いて出す。"""
+    case = await looked_at(rd, staff, case_id)
+    values = await views.case_page(rd, desk, staff, case, tab=tab, kind=kind, correct=await _note(rd, case, correct))
+    return render(request, "case.html", values | {"writing": write or values["note"]["corrects"]})
+
+
+@router.get("/cases/{case_id}/_part/fact", responses=refusals(NotFound))
+async def fact_fields(request: Request, case_id: UUID, desk: At, staff: Reader, rd: Rd, kind: Kind = "") -> Response:
+    """選んだ種類に合わせた、事実の様式。"""
+    case = await store.case(rd, case_id)
+    return render(request, "case.html", await views.case_page(rd, desk, staff, case, tab="facts", kind=kind), block="fact_form")
+
+
+async def looked_at(handle: Read, staff: Staff, case_id: UUID) -> Case:
+    """The case, and a row that says who opened it."""
+    case = await store.case(handle, case_id)
+    await audit.record(handle, staff, "view", "case", case_id, household_id=case.household_id, purpose="casework", legal_basis=case.legal_basis)
+    return case
+
+
+async def _note(handle: Read, case: Case, note_id: UUID | None) -> Note | None:
+    if note_id is None:
+        return None
+    return next((note for note in await records.notes(handle, case.case_id) if note.note_id == note_id), None)

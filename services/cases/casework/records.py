@@ -1,0 +1,84 @@
+"""What is written down in a case: facts (said to the others) and notes (never leave this desk)."""
+
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from services.cases.casework import tables
+from services.cases.casework.decision import Caseworker, Outcome
+from services.cases.casework.facts import Fact
+from services.cases.casework.note import Note
+from shared.contracts.event import Confidence, HouseholdId, LegalBasis
+from shared.runtime.database import Read, Transaction
+from shared.runtime.problems import NotFound
+
+f, n = tables.fact, tables.note
+
+
+def _fact(row: Row[Any]) -> Fact:
+    values = dict(row._mapping)
+    values.pop("recorded_at")
+    by = Caseworker(values.pop("by_sub"), values.pop("by_name"))
+    current = values.pop("is_current")
+    return Fact(**values | {"confidence": Confidence(row.confidence), "legal_basis": LegalBasis(row.legal_basis), "by": by, "current": current})
+
+
+async def facts(handle: Read, household_id: HouseholdId) -> list[Fact]:
+    """この窓口が記録した、その世帯の事実。古い順、終わったものも含む。"""
+    return [_fact(row) for row in await handle.rows(select(f).where(f.c.household_id == household_id).order_by(f.c.recorded_at, f.c.fact_id))]
+
+
+async def fact_to_change(tx: Transaction, case_id: UUID, fact_id: UUID) -> Fact:
+    row = await tx.row(select(f).where(f.c.fact_id == fact_id, f.c.case_id == case_id).with_for_update())
+    if row is None:
+        raise NotFound
+    return _fact(row)
+
+
+async def add_fact(tx: Transaction, outcome: Outcome[Fact]) -> bool:
+    """`fact_id` was given out with the form: the second press of the button finds it there and says nothing."""
+    state = outcome.state
+    values = asdict(state) | {"recorded_at": tx.now, "by_sub": state.by.sub, "by_name": state.by.name, "is_current": True}
+    values.pop("by"), values.pop("current")
+    if not await tx.execute(insert(f).values(values).on_conflict_do_nothing()):
+        return False
+    if state.supersedes:
+        await tx.execute(update(f).where(f.c.fact_id == state.supersedes).values(is_current=False))
+    tx.publish(*outcome.events)
+    return True
+
+
+async def save_retraction(tx: Transaction, outcome: Outcome[Fact]) -> None:
+    gone = update(f).where(f.c.fact_id == outcome.state.fact_id).values(is_current=False, retracted_on=outcome.state.retracted_on)
+    await tx.execute(gone)
+    tx.publish(*outcome.events)
+
+
+def _note(row: Row[Any]) -> Note:
+    values = dict(row._mapping)
+    by = Caseworker(values.pop("by_sub"), values.pop("by_name"))
+    return Note(**values, by=by)
+
+
+async def notes(handle: Read, case_id: UUID) -> list[Note]:
+    """支援経過、新しい順。"""
+    newest = select(n).where(n.c.case_id == case_id).order_by(n.c.happened_on.desc(), n.c.written_at.desc())
+    return [_note(row) for row in await handle.rows(newest)]
+
+
+async def is_corrected(handle: Read, case_id: UUID, note_id: UUID) -> bool:
+    """NotFound when the case has no such note."""
+    row = await handle.row(select(n.c.note_id).where(n.c.note_id == note_id, n.c.case_id == case_id))
+    if row is None:
+        raise NotFound
+    return await handle.scalar(select(n.c.note_id).where(n.c.corrects == note_id)) is not None
+
+
+async def add_note(tx: Transaction, state: Note) -> bool:
+    """False for the second press of the button."""
+    values = asdict(state) | {"by_sub": state.by.sub, "by_name": state.by.name}
+    values.pop("by")
+    return bool(await tx.execute(insert(n).values(values).on_conflict_do_nothing(index_elements=["note_id"])))

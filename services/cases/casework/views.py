@@ -1,0 +1,275 @@
+"""What a page shows: values for the templates, nothing decided here."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from uuid import uuid4
+
+from services.cases.casework import basis, facts, heard, identity, involvement, lists, records, store
+from services.cases.casework.access import Desk, may_write
+from services.cases.casework.case import PATH, Case
+from services.cases.casework.decision import japan_day
+from services.cases.casework.facts import Fact
+from services.cases.casework.forms import in_days, month_words
+from services.cases.casework.household import Household, Member, age_about
+from services.cases.casework.identity import Identity
+from services.cases.casework.note import Note
+from services.cases.casework.profile import Asked, Rules
+from shared.contracts.case import CaseState
+from shared.contracts.consultation import ConsentState, Urgency
+from shared.contracts.event import Confidence, MemberId
+from shared.contracts.referral import DeclineReason
+from shared.desk.wareki import age_on
+from shared.runtime.announce import announced_units, referral_targets
+from shared.runtime.auth import Staff
+from shared.runtime.database import Read
+
+CONSENT_TONE = {ConsentState.GIVEN: "success", ConsentState.REFUSED: "warning", ConsentState.NOT_ASKED: "neutral"}
+CONSENT_WORDS = {ConsentState.GIVEN: "同意あり", ConsentState.REFUSED: "同意なし", ConsentState.NOT_ASKED: "同意はまだ"}
+URGENCY_TONE = {Urgency.A: "danger", Urgency.B: "warning", Urgency.C: "info", Urgency.D: "neutral"}
+CONFIDENCE = [
+    (Confidence.CONFIRMED, "確認した", "書類や本人・家族に確かめた"),
+    (Confidence.REPORTED, "聞き取り", "聞いたまま"),
+    (Confidence.SUSPECTED, "疑い", "そう見える"),
+]
+#: where a state that is not on the path stands on it
+_BESIDE = {
+    CaseState.LEAD: CaseState.RECEIVED,
+    CaseState.RELATION_BUILDING: CaseState.SCREENED,
+    CaseState.SUSPENDED: CaseState.EVALUATING,
+    CaseState.FOLLOW_UP: CaseState.CLOSED,
+}
+
+
+def common(handle: Read, desk: Desk, staff: Staff) -> dict[str, Any]:
+    today = japan_day(handle.now)
+    return {
+        "base": desk.unit.base,
+        "today": today,
+        "rules": desk.rules(today),
+        "writes": may_write(staff, desk),
+        "decline_reasons": [(reason.value, reason.label) for reason in DeclineReason],
+        "urgency_tone": URGENCY_TONE,
+        "consent_tone": CONSENT_TONE,
+        "consent_words": CONSENT_WORDS,
+    }
+
+
+async def board(handle: Read, desk: Desk, staff: Staff, tab: str, page: int) -> dict[str, Any]:
+    """C1 担当ケース。"""
+    shown = common(handle, desk, staff)
+    today, unit = shown["today"], desk.unit.code
+    counts = await lists.counts(handle, me=staff.sub, today=today, unit=unit)
+    return shown | {
+        "tab": tab,
+        "counts": counts,
+        "cases": await lists.cases(handle, tab, me=staff.sub, today=today, page=page),
+        "incoming": await lists.referrals(handle, "in", unit=unit, today=today) if counts.incoming else [],
+        "titles": {found.unit: found.title for found in await announced_units(handle)},
+        "page": page,
+        "pages": -(-getattr(counts, tab) // lists.PAGE),
+        "back": "",
+    }
+
+
+async def referral_list(handle: Read, desk: Desk, staff: Staff, tab: str, page: int) -> dict[str, Any]:
+    """C7 つなぎ票。"""
+    shown = common(handle, desk, staff)
+    unit = desk.unit.code
+    count = {name: await lists.count_referrals(handle, name, unit=unit) for name in ("in", "out", "done")}
+    return shown | {
+        "tab": tab,
+        "count": count,
+        "referrals": await lists.referrals(handle, tab, unit=unit, today=shown["today"], page=page),
+        "titles": {found.unit: found.title for found in await announced_units(handle)},
+        "page": page,
+        "pages": -(-count[tab] // lists.PAGE),
+        "back": "referrals",
+    }
+
+
+@dataclass(frozen=True)
+class MemberView:
+    member: Member
+    name: str
+    kana: str
+    age: str
+    phone: str
+    facts: tuple[str, ...]
+    main: bool
+
+    @property
+    def left(self) -> str:
+        return self.member.left.label if self.member.left else ""
+
+
+@dataclass(frozen=True)
+class FactView:
+    fact: Fact
+    who: str
+    value: str
+    since: str
+    confidence: str
+
+
+@dataclass(frozen=True)
+class AskedView:
+    """聞くこと一つと、いまの記録。"""
+
+    kind: str
+    label: str
+    ask: str
+    known: tuple[FactView, ...]
+
+
+def age_of(member: Member, people: Identity, today: date) -> str:
+    person = people.people.get(member.member_id)
+    if person and person.birth:
+        return f"{age_on(person.birth, today)}歳"
+    return f"{age_about(member.birth_month, today)}歳ごろ" if member.birth_month else ""
+
+
+def _said(fact: Fact, rules: Rules) -> str:
+    kind = rules.vocabulary.get(fact.kind)
+    return f"{kind.label}：{kind.label_of(fact.value)}" if kind else f"{fact.kind}：{fact.value}"
+
+
+def members(household: Household, who: Identity, known: Iterable[Fact], case: Case, rules: Rules, today: date) -> list[MemberView]:
+    """世帯の顔ぶれ。写しがまだなら続柄と年ごろだけ。"""
+    current = [fact for fact in known if fact.current]
+    views = []
+    for member in household.members:
+        person = who.people.get(member.member_id)
+        about = tuple(_said(fact, rules) for fact in current if fact.member_id == member.member_id)
+        views.append(
+            MemberView(
+                member,
+                person.name if person else member.role.label,
+                person.kana if person else "",
+                age_of(member, who, today),
+                (person.phone or "") if person else "",
+                about,
+                member.member_id in case.member_ids,
+            )
+        )
+    return views
+
+
+def asked(rules: Rules, known: Iterable[Fact], names: Mapping[MemberId, str]) -> list[AskedView]:
+    """アセスメントで聞くことの一覧。まだ聞いていないものも並ぶ。"""
+    current = [fact for fact in known if fact.current]
+
+    def view(question: Asked) -> AskedView:
+        answers = tuple(_fact(fact, rules, names) for fact in current if fact.kind == question.kind)
+        return AskedView(question.kind, rules.vocabulary[question.kind].label, question.ask, answers)
+
+    return [view(question) for question in rules.asked if question.kind in rules.vocabulary]
+
+
+def _fact(fact: Fact, rules: Rules, names: Mapping[MemberId, str]) -> FactView:
+    who = names.get(fact.member_id, "世帯員") if fact.member_id else "世帯"
+    sure = next(label for code, label, _ in CONFIDENCE if code is fact.confidence)
+    return FactView(fact, who, rules.vocabulary[fact.kind].label_of(fact.value), month_words(fact.since) if fact.since else "", sure)
+
+
+async def timeline(handle: Read, case: Case, notes: list[Note], rules: Rules) -> list[dict[str, Any]]:
+    """支援経過と段階の移り変わりを、新しい順に。訂正された記録は、訂正した記録の中に畳む。"""
+    corrected = {note.corrects for note in notes}
+    before = {note.note_id: note for note in notes}
+    entries = [_note_entry(note, before.get(note.corrects) if note.corrects else None, rules) for note in notes if note.note_id not in corrected]
+    for step in await store.steps(handle, case.case_id):
+        reason = {**rules.closing, **rules.suspending}.get(step.reason or "", "")
+        shown = {"note": None, "step": CaseState(step.state).label, "reason": reason, "who": step.by_name}
+        entries.append({"at": japan_day(step.at), "order": step.at} | shown)
+    return sorted(entries, key=lambda entry: (entry["at"], entry["order"]), reverse=True)
+
+
+def _note_entry(note: Note, before: Note | None, rules: Rules) -> dict[str, Any]:
+    method = rules.method(note.method)
+    return {"at": note.happened_on, "order": note.written_at, "note": note, "method": method.label if method else note.method, "before": before}
+
+
+def stages(state: CaseState) -> tuple[list[str], int]:
+    """段階の帯と、いまの位置。横道（関係づくり・中断・フォロー）は、その位置の名前に代えて出す。"""
+    at = PATH.index(_BESIDE.get(state, state))
+    return [state.label if position == at else stage.label for position, stage in enumerate(PATH)], at
+
+
+_NOTE = ("method", "partner", "shared", "private", "minutes", "next_action", "next_due")
+
+
+def note_values(corrects: Note | None = None) -> dict[str, Any]:
+    """空の様式、または訂正する記録を写した様式。"""
+    values = {name: (getattr(corrects, name) if corrects else None) or "" for name in _NOTE}
+    return values | {
+        "note_id": uuid4(),
+        "happened_on": corrects.happened_on if corrects else "今日",
+        "corrects": corrects.note_id if corrects else "",
+    }
+
+
+def fact_values(case: Case, desk: Desk, kind: str, rules: Rules) -> dict[str, Any]:
+    scope = rules.vocabulary[kind].scope if kind in rules.vocabulary else "member"
+    one = str(case.member_ids[0]) if scope == "member" and len(case.member_ids) == 1 else ""
+    return {"fact_id": uuid4(), "kind": kind, "value": "", "member_id": one, "since": "", "as_of": "今日", "confidence": "reported",
+            "legal_basis": basis.usual(case.consent, desk.profile.basis).value, "evidence": ""}  # fmt: skip
+
+
+def refer_values(case: Case, desk: Desk) -> dict[str, Any]:
+    return {"referral_id": uuid4(), "to": "", "topics": case.topics, "urgency": case.urgency.value,
+            "legal_basis": basis.usual(case.consent, desk.profile.basis).value}  # fmt: skip
+
+
+async def case_page(handle: Read, desk: Desk, staff: Staff, case: Case, *, tab: str, kind: str = "", correct: Note | None = None) -> dict[str, Any]:
+    """C2 ケース。受付やほかの窓口が止まっていても、この窓口の写しだけで開く。"""
+    shown = common(handle, desk, staff)
+    today, rules = shown["today"], shown["rules"]
+    household = await heard.household(handle, case.household_id)
+    who = await identity.of_household(handle, case.household_id)
+    known = await records.facts(handle, case.household_id)
+    notes = await records.notes(handle, case.case_id)
+    views = members(household, who, known, case, rules, today)
+    units = await announced_units(handle)
+    referrals = await store.referrals_of_case(handle, case.case_id)
+    stage_names, stage = stages(case.state)
+    bar = who.first(case.member_ids, household)
+    return shown | {
+        "case": case,
+        "tab": tab,
+        "who": who,
+        "bar": bar,
+        "bar_age": age_on(bar.birth, today) if bar and bar.birth else None,
+        "household": household,
+        "members": views,
+        "household_facts": [_said(fact, rules) for fact in known if fact.current and fact.member_id is None],
+        "due": in_days(case.next_due, today),
+        "stages": stage_names,
+        "stage": stage,
+        "entries": await timeline(handle, case, notes, rules),
+        "asked": asked(rules, known, {view.member.member_id: view.name for view in views}),
+        "referrals": referrals,
+        "waiting": sum(1 for referral in referrals if referral.from_unit == desk.unit.code and referral.state.waiting),
+        "others": involvement.others(
+            await heard.traces(handle, case.household_id), own=desk.unit.code, desks={unit.unit: (unit.title, unit.base) for unit in units}
+        ),
+        "titles": {unit.unit: unit.title for unit in units},
+        "targets": [(unit.unit, unit.title) for unit in await referral_targets(handle) if unit.unit != desk.unit.code],
+        "alerts": f"/_part/household/{case.household_id}/alerts" if any(unit.base == "/" for unit in units) else None,
+        "updated": await store.last_change(handle, case.case_id),
+        "mine": case.caseworker.sub == staff.sub,
+        "opens_everywhere": "coordinator" in staff.roles,
+        "consent_of": {view.member.member_id: facts.consent_of(case, view.member.member_id, known) for view in views},
+        "bases": [(found.value, basis.LABELS[found]) for found in desk.profile.bases],
+        "methods": [(method.code, method.label) for method in rules.methods],
+        "kinds": [(question.kind, rules.vocabulary[question.kind].label) for question in rules.asked if question.kind in rules.vocabulary],
+        "member_options": [(view.member.member_id, view.name, view.age) for view in views],
+        "confidences": [(code.value, label, note) for code, label, note in CONFIDENCE],
+        "note": note_values(correct),
+        "fact": fact_values(case, desk, kind, rules),
+        "refer": refer_values(case, desk),
+        "suspend": {"reason": "", "watch_on": ""},
+        "close": {"close_reason": ""},
+        "writing": False,
+        "errors": {},
+    }

@@ -1,0 +1,13 @@
+"""The web process of this desk."""
+
+from fastapi import FastAPI
+
+from services.cases.casework.app import create_case_app
+from services.cases.disability import PROFILE
+from services.cases.disability.worker import create_worker
+from shared.runtime.settings import Settings
+from shared.runtime.unit import Unit
+
+
+def create_app(settings: Settings) -> FastAPI:
+    return create_case_app(Unit.load("services.cases.disability"), PROFILE, settings, create_worker)

@@ -1,0 +1,74 @@
+"""ほかの窓口から聞くこと（つなぎの返事、窓口どうしのつなぎ）と、尋ねられて答えること（身元の開示）。"""
+
+from uuid import UUID, uuid4
+
+from services.intake import disclosure, disclosure_store, drafts, household_store, store
+from services.intake.disclosure import Refused
+from services.intake.household import Household
+from shared.contracts.disclosure import Disclosure, DisclosureRequest
+from shared.contracts.referral import ReferralAccepted, ReferralDeclined, ReferralHeld, ReferralMade
+from shared.messaging import Envelope, Handlers, Timer, WorkerContext
+from shared.runtime import audit
+from shared.runtime.auth import Staff
+from shared.runtime.database import Read, Transaction
+from shared.runtime.problems import NotFound
+
+handlers = Handlers()
+
+
+@handlers.on(ReferralMade)
+async def referral_made(tx: Transaction, event: ReferralMade, envelope: Envelope) -> None:
+    """窓口どうしのつなぎも覚えておく: 開示を求められたときの根拠になる。"""
+    await store.save_referrals(tx, [event], from_unit=envelope.source)
+
+
+@handlers.on(ReferralAccepted)
+async def referral_accepted(tx: Transaction, event: ReferralAccepted, envelope: Envelope) -> None:
+    await store.answer_referral(tx, event.referral_id, status="accepted", answered_on=event.accepted_on, decline_reason=None)
+
+
+@handlers.on(ReferralDeclined)
+async def referral_declined(tx: Transaction, event: ReferralDeclined, envelope: Envelope) -> None:
+    await store.answer_referral(tx, event.referral_id, status="declined", answered_on=event.declined_on, decline_reason=event.reason.value)
+
+
+@handlers.on(ReferralHeld)
+async def referral_held(tx: Transaction, event: ReferralHeld, envelope: Envelope) -> None:
+    await store.answer_referral(tx, event.referral_id, status="held", answered_on=event.held_on, decline_reason=None)
+
+
+@handlers.timer("draft")
+async def draft_expired(tx: Transaction, due: Timer) -> None:
+    """長く手を付けられていない下書きを消す。"""
+    await drafts.expire(tx, UUID(due.key))
+
+
+@handlers.serve("disclose")
+async def disclose(request: bytes, context: WorkerContext) -> bytes:
+    """身元の開示。答えも断りも、記録してから返す。"""
+    asked = DisclosureRequest.model_validate_json(request)
+    async with context.db.transaction() as tx:
+        answer = await _answer(tx, asked)
+    return answer.model_dump_json().encode()
+
+
+async def _answer(tx: Transaction, asked: DisclosureRequest) -> Disclosure:
+    disclosure_id = uuid4()
+    household = await _household(tx, asked.household_id)
+    decided = disclosure.decide(asked, await disclosure_store.grounds(tx, asked.household_id))
+    refused = decided.refused if household else Refused.UNKNOWN_HOUSEHOLD
+    await disclosure_store.record(tx, disclosure_id, asked, refused=refused, household=household)
+    await audit.record(
+        tx, Staff(f"unit:{asked.asker}", "", frozenset()), "refuse" if refused else "disclose", "disclosure", disclosure_id,
+        household_id=asked.household_id, purpose=asked.purpose, legal_basis=asked.legal_basis,
+    )  # fmt: skip
+    if refused or household is None or decided.ground is None:
+        return Disclosure(household_id=asked.household_id, refused=refused)
+    return disclosure.disclose(disclosure_id, household, decided.ground)
+
+
+async def _household(handle: Read, household_id: UUID) -> Household | None:
+    try:
+        return await household_store.load(handle, household_id)
+    except NotFound:
+        return None

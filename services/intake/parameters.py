@@ -1,0 +1,45 @@
+"""基準値を読む: その日に効いている値を、根拠のついた parameters.yaml（と市の intake.yaml）から。"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cache
+from pathlib import Path
+
+from services.intake.matching import Weights
+from shared.contracts.consultation import Urgency
+from shared.runtime import parameters
+from shared.runtime.business_days import Calendar
+
+OURS = Path(__file__).parent / "parameters.yaml"
+
+
+@dataclass(frozen=True)
+class Period:
+    """`days` 日。`business` なら役所の開いている日で数える。"""
+
+    days: int
+    business: bool
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """ある日に効いている基準値。"""
+
+    weights: Weights
+    reply: Mapping[Urgency, Period]
+    draft_days: int
+    calendar: Calendar
+
+    def reply_due(self, made_on: date, urgency: Urgency) -> date:
+        """つなぎ先の返信期限。"""
+        period = self.reply[urgency]
+        return self.calendar.after(made_on, period.days) if period.business else made_on + timedelta(days=period.days)
+
+
+@cache
+def parameters_on(on: date, city: Path | None = None) -> Parameters:
+    found = parameters.in_force(on, OURS, *parameters.city_layer(city, "intake"))
+    weights = Weights(**{name.removeprefix("matching."): given.value for name, given in found.items() if name.startswith("matching.")})
+    reply = {u: Period(found[f"reply.{u}"].value, found[f"reply.{u}"].unit == "business_days") for u in Urgency}
+    return Parameters(weights, reply, found["draft.days"].value, Calendar(frozenset(found["closed.year_end"].value)))

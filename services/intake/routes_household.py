@@ -1,0 +1,135 @@
+"""世帯をさがす・開く・直す。ほかの窓口の画面に出す見出し（_part）もここ。"""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from services.intake import candidate_search, household, household_store, lists, member_form, pages
+from services.intake.access import Desk, Fields, Form, HeaderReader, OnDay, PartOnly, Today
+from services.intake.household import Household, LeavingDateWrong, MemberAlreadyLeft
+from services.intake.member_form import MemberFormIncomplete
+from shared.contracts.event import LegalBasis, MemberId
+from shared.desk import redirect, render
+from shared.runtime import audit
+from shared.runtime.announce import unit_titles
+from shared.runtime.auth import Staff
+from shared.runtime.database import Rd, Read, Tx
+from shared.runtime.problems import ChangedMeanwhile, refusals
+
+router = APIRouter()
+BASIS = LegalBasis.INTERNAL_69_2_2
+
+
+@router.get("/households")
+async def search_page(request: Request, staff: Desk) -> Response:
+    return render(request, "search.html", {"typed": {}, "people": None, "errors": {}, "limit": candidate_search.SHOWN})
+
+
+@router.post("/households")
+async def search(request: Request, tx: Tx, staff: Desk, today: OnDay, fields: Fields, posted: Form) -> Response:
+    """氏名・フリガナ（一部でもよい）・生年月日・電話から。検索の言葉は URL にも記録にも残さない。"""
+    typed = posted.typed
+    wanted, errors = member_form.wanted(typed, fields, today.date)
+    found = [] if errors else await candidate_search.look_up(tx, wanted)
+    homes = await household_store.load_many(tx, [household_id for household_id, _ in found])
+    await audit.record(tx, staff, "search", "household", " ".join(str(home) for home in homes) or "none", purpose="lookup")
+    people = [pages.found_person(homes[household_id], member_id, today.date) for household_id, member_id in found]
+    values = {name: typed.one(name) for name in ("name", "kana", "birth", "phone")}
+    context = {"typed": values, "people": people, "errors": errors, "limit": candidate_search.SHOWN}
+    return render(request, "search.html", context, block="results", status=422 if errors else 200)
+
+
+@dataclass(frozen=True)
+class Screen:
+    """世帯の画面。"""
+
+    request: Request
+    handle: Read
+    staff: Staff
+    today: Today
+
+    async def show(self, home: Household, *, status: int = 200, **more: Any) -> Response:
+        consultations = await lists.of_household(self.handle, home.id, self.today.date)
+        context = {"home": home, "today": self.today.date, "consultations": consultations, "titles": await unit_titles(self.handle)}
+        context |= {"typed": {}, "errors": {}, "describe": pages.describe}
+        values = pages.choices(self.today.date) | pages.labels(self.today.date) | context | more
+        return render(self.request, "household.html", values, status=status)
+
+
+@router.get("/households/{household_id}")
+async def show(request: Request, household_id: UUID, rd: Rd, staff: Desk, today: OnDay) -> Response:
+    home = await household_store.load(rd, household_id)
+    await audit.record(rd, staff, "view", "household", home.id, household_id=home.id, purpose="intake")
+    return await Screen(request, rd, staff, today).show(home)
+
+
+@router.get("/_part/household/{household_id}/header", dependencies=[PartOnly])
+async def header(request: Request, household_id: UUID, rd: Rd, staff: HeaderReader, today: OnDay) -> Response:
+    """世帯の見出し: いまいる人の氏名と年齢、圏域。ほかの窓口の頁に差し込まれる。"""
+    home = await household_store.load(rd, household_id)
+    await audit.record(rd, staff, "view", "household", home.id, household_id=home.id, purpose="header")
+    lines = pages.member_lines(home, today.date)
+    first = home.present[0] if home.present else None
+    return render(request, "household_header.html", {"home": home, "first": first, "lines": lines, "today": today.date})
+
+
+@router.get("/households/{household_id}/members/{member_id}")
+async def edit(request: Request, household_id: UUID, member_id: UUID, rd: Rd, staff: Desk, today: OnDay) -> Response:
+    """世帯員の訂正の様式。"""
+    home = await household_store.load(rd, household_id)
+    member = home.member(member_id)
+    await audit.record(rd, staff, "view", "member", member.id, household_id=home.id, purpose="intake")
+    values = {"member": member, "home": home, "typed": pages.person_typed(member.person), "version": member.version, "errors": {}, "conflict": None}
+    return render(request, "member.html", pages.choices(today.date) | values | {"today": today.date})
+
+
+@router.post("/households/{household_id}/members/{member_id}", responses=refusals(ChangedMeanwhile, MemberAlreadyLeft, MemberFormIncomplete))
+async def correct(request: Request, household_id: UUID, member_id: UUID, tx: Tx, staff: Desk, today: OnDay, fields: Fields, posted: Form) -> Response:
+    home = await household_store.load(tx, household_id, lock=True)
+    member = home.member(member_id)
+    values = pages.choices(today.date) | {"member": member, "home": home, "typed": posted.typed.row("") | {"phone": posted.typed.one("phone")}}
+    values |= {"version": member.version, "errors": {}, "conflict": None, "today": today.date}
+    try:
+        person = member_form.person(posted.typed, fields, today.date, member.person)
+        outcome = household.correct(home, member_id, person, seen_version=member_form.version(posted.typed), basis=BASIS)
+    except MemberFormIncomplete as incomplete:
+        shown = values | {"errors": incomplete.fields, "version": member_form.version(posted.typed)}
+        return render(request, "member.html", shown, block="form", status=422)
+    except ChangedMeanwhile as changed:
+        return render(request, "member.html", values | {"conflict": changed}, block="form", status=409)
+    await household_store.change(tx, outcome.state.member(member_id))
+    tx.publish(*outcome.events)
+    await audit.record(tx, staff, "update", "member", member_id, household_id=home.id)
+    return redirect(request, f"/intake/households/{home.id}")
+
+
+@router.post("/households/{household_id}/members", responses=refusals(MemberFormIncomplete))
+async def join(request: Request, household_id: UUID, tx: Tx, staff: Desk, today: OnDay, fields: Fields, posted: Form) -> Response:
+    """世帯員を加える。"""
+    home = await household_store.load(tx, household_id, lock=True)
+    try:
+        person = member_form.person(posted.typed, fields, today.date, None)
+    except MemberFormIncomplete as incomplete:
+        typed = posted.typed.row("") | {"phone": posted.typed.one("phone")}
+        return await Screen(request, tx, staff, today).show(home, typed=typed, errors=incomplete.fields, status=422)
+    member = household.Member(MemberId(uuid4()), person, joined_on=today.date)
+    outcome = household.join(home, [member], basis=BASIS)
+    await household_store.add(tx, [(home.id, member)])
+    tx.publish(*outcome.events)
+    await audit.record(tx, staff, "create", "member", member.id, household_id=home.id)
+    return redirect(request, f"/intake/households/{home.id}")
+
+
+@router.post("/households/{household_id}/members/{member_id}/leave", responses=refusals(LeavingDateWrong, MemberAlreadyLeft))
+async def leave(request: Request, household_id: UUID, member_id: UUID, tx: Tx, staff: Desk, today: OnDay) -> Response:
+    """死亡・転出などで世帯を離れる。"""
+    home = await household_store.load(tx, household_id, lock=True)
+    reason, effective_on = member_form.leaving(await request.form(), today.date)
+    outcome = household.leave(home, member_id, reason, effective_on, today=today.date, basis=BASIS)
+    await household_store.change(tx, outcome.state.member(member_id))
+    tx.publish(*outcome.events)
+    await audit.record(tx, staff, "update", "member", member_id, household_id=home.id)
+    return redirect(request, f"/intake/households/{home.id}")

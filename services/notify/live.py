@@ -1,0 +1,46 @@
+"""受信箱の新着を流す接続。一画面に一本。サインインの期限が来たら閉じ、ブラウザが続きからつなぎ直す。"""
+
+import time
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Request
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from services.notify import views
+from services.notify.lists import Change
+from services.notify.pages import Reader, parameters_for
+from services.notify.stream import Numbers
+from shared.desk import templates_for
+from shared.runtime import audit
+from shared.runtime.announce import unit_titles
+from shared.runtime.auth import IDLE
+from shared.runtime.database import Database
+
+router = APIRouter()
+
+
+@router.get("/inbox/stream", response_class=EventSourceResponse)
+async def stream(
+    request: Request, staff: Reader, after: Annotated[int, Query(ge=0)] = 0, last_event_id: Annotated[str, Header()] = ""
+) -> AsyncIterator[ServerSentEvent]:
+    """`after` は一覧を出したときの番号。つなぎ直しでは Last-Event-ID が勝つ。"""
+    database: Database = request.app.state.db
+    numbers: Numbers = request.app.state.numbers
+    position = int(last_event_id) if last_event_id.isascii() and last_event_id.isdecimal() else after
+    async with database.read() as rd:
+        await audit.record(rd, staff, "watch", "alert", "inbox")
+    until = request.state.ticket.idle + IDLE
+    async for changes in numbers.changes(position):
+        for change in changes:
+            yield ServerSentEvent(raw_data=await _html(request, change, "coordinator" in staff.roles), id=str(change.number))
+        if time.time() > until:
+            return
+
+
+async def _html(request: Request, change: Change, may_act: bool) -> str:
+    database: Database = request.app.state.db
+    async with database.read() as rd:
+        shown = views.row(change.known, await unit_titles(rd), rd.now, parameters_for(request, rd))
+    template = templates_for(request.app.state.unit).get_template("alert_message.html")
+    return template.render(row=shown, may_act=may_act, announce=change.announce)

@@ -1,0 +1,191 @@
+"""The screens of notify: 今日 (A1), 気づきの受信箱 (D1), 連絡票, and the slot for other units' pages."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Form, Query, Request
+from fastapi.responses import HTMLResponse, Response
+
+from services.notify import alert as decide
+from services.notify import lists, store, views
+from services.notify.alert import Alert, Holder, Outcome
+from services.notify.deadlines import day_of
+from services.notify.lists import Filter
+from services.notify.parameters import Parameters, parameters_on
+from shared.contracts.alert import DismissReason, Severity
+from shared.contracts.household import Area
+from shared.desk import is_fragment, redirect, render
+from shared.runtime import audit
+from shared.runtime.announce import announced_units, unit_titles
+from shared.runtime.auth import Signed, Staff, requires
+from shared.runtime.database import Rd, Read, Transaction, Tx
+from shared.runtime.problems import ChangedMeanwhile, FormIncomplete, NotFound, refusals
+
+router = APIRouter()
+
+Reader = Annotated[Staff, requires("coordinator", "manager")]
+Coordinator = Annotated[Staff, requires("coordinator")]
+Onlooker = Annotated[Staff, requires("coordinator", "manager", "caseworker", "outreach")]
+Revision = Annotated[int, Form()]
+#: where the button stood: in the row, or in the detail
+Place = Annotated[str, Form()]
+
+
+class AskedAlone(NotFound):
+    code = "asked_alone"
+    sentence = "この欄は、ほかの画面の中に表示されるものです。世帯やケースの画面を開いてください。"
+
+
+def parameters_for(request: Request, handle: Read) -> Parameters:
+    return parameters_on(day_of(handle.now), request.app.state.settings.city_parameters)
+
+
+# ── 今日（A1）
+
+
+@router.get("/", response_class=HTMLResponse)
+async def today(request: Request, staff: Signed, rd: Rd) -> HTMLResponse:
+    """だれでも開ける。センターには開いている気づき、ほかの職員には自分の窓口あての気づきと入口。"""
+    given, titles = parameters_for(request, rd), await unit_titles(rd)
+    sees_inbox = bool(staff.roles & {"coordinator", "manager"})
+    found = await lists.inbox(rd, Filter()) if sees_inbox else await lists.addressed_to(rd, await _own_units(rd, staff))
+    rows = [views.row(one, titles, rd.now, given) for one in found]
+    if rows:
+        await audit.record(rd, staff, "list", "alert", "home")
+    context = {"rows": rows[:5], "counts": await _by_severity(rd), "sees_inbox": sees_inbox, "today": day_of(rd.now), "count": len(rows)}
+    return render(request, "home.html", context)
+
+
+# ── 受信箱（D1）
+
+
+@router.get("/inbox", response_class=HTMLResponse)
+async def inbox(request: Request, staff: Reader, rd: Rd, wanted: Annotated[Filter, Query()]) -> HTMLResponse:
+    await audit.record(rd, staff, "list", "alert", "inbox")
+    return render(request, "inbox.html", await _inbox(request, rd, wanted) | {"opened": None, **_choices(staff)})
+
+
+@router.get("/inbox/alerts/{alert_id}", response_class=HTMLResponse, responses=refusals(store.AlertNotFound))
+async def open_alert(request: Request, alert_id: UUID, staff: Reader, rd: Rd) -> HTMLResponse:
+    known = await lists.one(rd, alert_id)
+    await audit.record(rd, staff, "view", "alert", alert_id, household_id=known.alert.household_id, purpose="triage")
+    shown = await _opened(request, rd, staff, known)
+    whole = {} if is_fragment(request) else await _inbox(request, rd, Filter(closed=not known.alert.state.is_open))
+    return render(request, "inbox.html", whole | shown, block="detail")
+
+
+@router.get("/inbox/alerts/{alert_id}/calls", response_class=HTMLResponse, responses=refusals(store.AlertNotFound))
+async def call_list(request: Request, alert_id: UUID, staff: Reader, rd: Rd) -> HTMLResponse:
+    """連絡票: どの窓口に、何を、いつまでに確かめるか。電話番号は載せない（庁内の番号表を使う）。"""
+    known = await lists.one(rd, alert_id)
+    await audit.record(rd, staff, "print", "alert", alert_id, household_id=known.alert.household_id, purpose="call_list")
+    opened = views.row(known, await unit_titles(rd), rd.now, parameters_for(request, rd))
+    return render(request, "calls.html", {"row": opened, "printed_at": rd.now})
+
+
+# ── 操作
+
+
+@router.post("/inbox/alerts/{alert_id}/acknowledge", responses=refusals(decide.AlertIsClosed, ChangedMeanwhile))
+async def acknowledge(request: Request, alert_id: UUID, revision: Revision, staff: Coordinator, tx: Tx, place: Place = "row") -> Response:
+    alert = await store.alert(tx, alert_id, to_change=True)
+    return await _save(request, tx, staff, place, "acknowledge", alert, decide.acknowledge(alert, revision=revision, at=tx.now))
+
+
+@router.post("/inbox/alerts/{alert_id}/take", responses=refusals(decide.AlertIsClosed, ChangedMeanwhile))
+async def take(request: Request, alert_id: UUID, revision: Revision, staff: Coordinator, tx: Tx, place: Place = "row") -> Response:
+    alert = await store.alert(tx, alert_id, to_change=True)
+    return await _save(request, tx, staff, place, "take", alert, decide.take(alert, by=Holder(staff.sub, staff.name), revision=revision, at=tx.now))
+
+
+@router.post("/inbox/alerts/{alert_id}/dismiss", responses=refusals(decide.AlertIsClosed, ChangedMeanwhile, FormIncomplete))
+async def dismiss(
+    request: Request, alert_id: UUID, revision: Revision, staff: Coordinator, tx: Tx, reason: Annotated[str, Form()] = "", place: Place = "row"
+) -> Response:
+    if reason not in set(DismissReason):
+        raise FormIncomplete("見送りの理由を選んでください。次に同じ気づきが出たとき、理由を見せます。", fields={"reason": "理由を選んでください。"})
+    alert = await store.alert(tx, alert_id, to_change=True)
+    return await _save(request, tx, staff, place, "dismiss", alert, decide.dismiss(alert, DismissReason(reason), revision=revision, at=tx.now))
+
+
+@router.post("/inbox/alerts/{alert_id}/done", responses=refusals(decide.AlertIsClosed, ChangedMeanwhile))
+async def done(request: Request, alert_id: UUID, revision: Revision, staff: Coordinator, tx: Tx, place: Place = "row") -> Response:
+    alert = await store.alert(tx, alert_id, to_change=True)
+    return await _save(request, tx, staff, place, "done", alert, decide.finish(alert, revision=revision, at=tx.now))
+
+
+# ── ほかの画面の中の欄
+
+
+@router.get("/_part/household/{household_id}/alerts", response_class=HTMLResponse, responses=refusals(AskedAlone))
+async def household_alerts(request: Request, household_id: UUID, staff: Onlooker, rd: Rd) -> HTMLResponse:
+    """その世帯の気づき: ルールの言葉と状態だけ。ケース担当には、関わりのある世帯のものだけ。"""
+    if not is_fragment(request):
+        raise AskedAlone
+    household = await store.known(rd, household_id)
+    involved = {one.unit for one in household.involvement()}
+    may_see = bool(staff.roles & {"coordinator", "manager", "outreach"}) or bool(involved & set(await _own_units(rd, staff)))
+    alerts = (await store.latest_alerts(rd, household_id)).values() if may_see else []
+    await audit.record(rd, staff, "view", "household_alerts", household_id, household_id=household_id, purpose="case")
+    titles, given = await unit_titles(rd), parameters_for(request, rd)
+    rows = [views.row(lists.Known(alert, household), titles, rd.now, given) for alert in alerts]
+    rows.sort(key=lambda one: (not one.alert.state.is_open, one.alert.severity, one.alert.due))
+    context = {"rows": rows, "may_see": may_see, "sees_inbox": bool(staff.roles & {"coordinator", "manager"}), "now": rd.now}
+    return render(request, "household_alerts.html", context)
+
+
+# ── 読み込み
+
+
+async def _save(request: Request, tx: Transaction, staff: Staff, place: str, action: str, before: Alert, outcome: Outcome) -> Response:
+    """保存し、押した場所に合わせて一行と一枚を返す。"""
+    given = parameters_for(request, tx)
+    if outcome.alert != before:
+        await store.save(tx, [outcome], given)
+        await audit.record(tx, staff, action, "alert", before.id, household_id=before.household_id, purpose="triage")
+    if not is_fragment(request):
+        return redirect(request, f"/inbox/alerts/{before.id}")
+    known = lists.Known(outcome.alert, await store.known(tx, before.household_id))
+    return render(request, "inbox.html", {**await _opened(request, tx, staff, known), "place": place}, block="saved")
+
+
+async def _opened(request: Request, handle: Read, staff: Staff, known: lists.Known) -> dict[str, object]:
+    """右の一枚: この気づきと、同じ世帯のほかの気づき。"""
+    titles, given = await unit_titles(handle), parameters_for(request, handle)
+    latest = (await store.latest_alerts(handle, known.alert.household_id)).values()
+    others = [views.row(lists.Known(one, known.household), titles, handle.now, given) for one in latest if one.id != known.alert.id]
+    others.sort(key=lambda row: (not row.alert.state.is_open, row.alert.severity, row.alert.raised_at))
+    return {"opened": views.row(known, titles, handle.now, given), "others": others, **_choices(staff)}
+
+
+async def _inbox(request: Request, rd: Read, wanted: Filter) -> dict[str, object]:
+    number = await lists.last_number(rd)  # before the list: a change in between is sent again, never missed
+    titles, given = await unit_titles(rd), parameters_for(request, rd)
+    rows = [views.row(one, titles, rd.now, given) for one in await lists.inbox(rd, wanted)]
+    return {
+        "rows": rows,
+        "number": number,
+        "wanted": wanted,
+        "total": await lists.count(rd, wanted),
+        "counts": await _by_severity(rd),
+        "states": await lists.counts(rd),
+        "areas": [(area.value, area.label) for area in Area],
+        "last_raised": await lists.last_raised(rd),
+        "now": rd.now,
+        "page_size": lists.PAGE,
+    }
+
+
+def _choices(staff: Staff) -> dict[str, object]:
+    return {"may_act": "coordinator" in staff.roles, "reasons": [(one.value, one.label) for one in DismissReason]}
+
+
+async def _by_severity(rd: Read) -> list[tuple[Severity, int]]:
+    counted = await lists.counts(rd)
+    return [(severity, sum(n for (code, _), n in counted.items() if code == severity)) for severity in Severity]
+
+
+async def _own_units(rd: Read, staff: Staff) -> list[str]:
+    """職員が働く窓口のユニット。見守りの職員には見守りの窓口。"""
+    own = [unit.unit for unit in await announced_units(rd) if unit.welfare_domain in staff.domains]
+    return own + (["outreach"] if "outreach" in staff.roles else [])

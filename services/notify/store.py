@@ -1,0 +1,141 @@
+"""Loading and saving: one row per household, one per alert, one per change that open pages must see."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from pydantic import TypeAdapter
+from sqlalchemy import select, text
+from sqlalchemy.dialects.postgresql import insert
+
+from services.notify import escalation, tables
+from services.notify.alert import Alert, Outcome
+from services.notify.bell import ring
+from services.notify.household import HouseholdFacts
+from services.notify.parameters import Parameters
+from shared.messaging import Envelope
+from shared.runtime.database import Read, Transaction
+from shared.runtime.problems import NotFound
+
+_FACTS = TypeAdapter(HouseholdFacts)
+_ALERT = TypeAdapter(Alert)
+
+#: Creates the row if need be, locks it until the commit, gives it: two desks' events about one household wait for each other here,
+#: so that neither misses what the other said.
+_LOCKED = text(
+    """
+    insert into household (household_id, facts, heard_at) values (:household_id, cast(:empty as jsonb), :now)
+    on conflict (household_id) do update set heard_at = excluded.heard_at
+    returning facts, late_at
+    """
+)
+_KEEP = text("update household set area = :area, facts = cast(:facts as jsonb), late_at = :late_at where household_id = :household_id")
+_LATEST = text("select distinct on (rule_id) rule_id, body from alert where household_id = :household_id order by rule_id, version desc")
+_LATE = text("select household_id from household where late_at is not null order by late_at limit :limit")
+_LAST_LATE = text("select max(late_at) from household where late_at is not null")
+
+
+class AlertNotFound(NotFound):
+    code = "alert_not_found"
+    sentence = "この気づきは見つかりません。一覧を開き直してください。"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """`late_at`: 古い便りを聞いたまま、まだ判定していない。"""
+
+    facts: HouseholdFacts
+    late_at: datetime | None
+
+
+async def household(tx: Transaction, household_id: UUID) -> Kept:
+    """世帯の知識を、書くために読む。知らない世帯なら空で始まる。"""
+    empty = _FACTS.dump_json(HouseholdFacts(household_id)).decode()
+    row = await tx.row(_LOCKED, {"household_id": household_id, "empty": empty, "now": tx.now})
+    assert row is not None
+    return Kept(_FACTS.validate_python(row.facts), row.late_at)
+
+
+async def keep(tx: Transaction, facts: HouseholdFacts, late_at: datetime | None) -> None:
+    values = {"household_id": facts.id, "area": facts.area, "facts": _FACTS.dump_json(facts).decode(), "late_at": late_at}
+    await tx.execute(_KEEP, values)
+
+
+async def known(handle: Read, household_id: UUID) -> HouseholdFacts:
+    """画面のために読む。知らない世帯なら空。"""
+    found = await handle.scalar(select(tables.household.c.facts).where(tables.household.c.household_id == household_id))
+    return read_facts(found) if found else HouseholdFacts(household_id)
+
+
+async def late_households(tx: Transaction, limit: int) -> list[UUID]:
+    return [row.household_id for row in await tx.rows(_LATE, {"limit": limit})]
+
+
+async def last_late(tx: Transaction) -> datetime | None:
+    latest: datetime | None = await tx.scalar(_LAST_LATE)
+    return latest
+
+
+async def latest_alerts(handle: Read, household_id: UUID) -> dict[str, Alert]:
+    """その世帯の、ルールごとの最後の気づき。"""
+    return {row.rule_id: read_alert(row.body) for row in await handle.rows(_LATEST, {"household_id": household_id})}
+
+
+async def alert(handle: Read, alert_id: UUID, *, to_change: bool = False) -> Alert:
+    """`to_change` は行を押さえ、同時に押した二人目を待たせる。"""
+    query = select(tables.alert.c.body).where(tables.alert.c.id == alert_id)
+    body = await handle.scalar(query.with_for_update() if to_change else query)
+    if body is None:
+        raise AlertNotFound
+    return read_alert(body)
+
+
+async def save(tx: Transaction, outcomes: Iterable[Outcome], parameters: Parameters, envelope: Envelope | None = None) -> None:
+    """気づきと出来事と、確認の時計。`envelope` は引き金になった便り。"""
+    for outcome in outcomes:
+        await tx.execute(_upsert(outcome.alert, envelope))
+        await tx.execute(insert(tables.inbox_change).values(alert_id=outcome.alert.id, announce=outcome.announce, at=tx.now))
+        tx.publish(*outcome.events)
+        _set_clock(tx, outcome.alert, parameters)
+        tx.on_commit(partial(ring))
+
+
+def _set_clock(tx: Transaction, changed: Alert, parameters: Parameters) -> None:
+    at = escalation.wakes_at(changed, parameters)
+    if at is None:
+        tx.cancel("alert_ack", str(changed.id))
+    else:
+        tx.schedule("alert_ack", str(changed.id), at, changed.household_id)
+
+
+def _upsert(changed: Alert, envelope: Envelope | None) -> Any:
+    values = {
+        "state": changed.state.value,
+        "is_open": changed.state.is_open,
+        "severity": changed.severity.value,
+        "to_unit": changed.to,
+        "due": changed.due,
+        "closed_at": changed.closed_at,
+        "body": _ALERT.dump_python(changed, mode="json"),
+    }
+    fixed = {
+        "id": changed.id,
+        "household_id": changed.household_id,
+        "rule_id": changed.rule_id,
+        "version": changed.version,
+        "raised_at": changed.raised_at,
+        "correlation_id": envelope.correlation_id if envelope else None,
+        "traceparent": envelope.traceparent if envelope else None,
+    }
+    return insert(tables.alert).values(**fixed, **values).on_conflict_do_update(index_elements=["id"], set_=values)
+
+
+def read_alert(body: Any) -> Alert:
+    return _ALERT.validate_python(body)
+
+
+def read_facts(facts: Any) -> HouseholdFacts:
+    return _FACTS.validate_python(facts)

@@ -1,0 +1,17 @@
+"""Names on the broker, made from unit codes in one place."""
+
+
+def stream_of(unit: str) -> str:
+    """`cases-children` → `EVT_CASES_CHILDREN`."""
+    return "EVT_" + unit.replace("-", "_").upper()
+
+
+def consumer_name(unit: str, source: str) -> str:
+    """One durable consumer per (unit, source); `p0` leaves room for partitions by shard."""
+    return f"{unit}--{source}--p0"
+
+
+def source_in(consumer: str, unit: str) -> str | None:
+    """The source in a consumer's name when the consumer is this unit's."""
+    parts = consumer.split("--")
+    return parts[1] if len(parts) == 3 and parts[0] == unit else None

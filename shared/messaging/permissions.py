@@ -1,0 +1,99 @@
+"""What each unit may say and hear on NATS, and the text of nats-server's `accounts` block. Pure; everything else is denied.
+
+Ack subjects are granted in both formats: the server announced the longer one as its next default.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from shared.messaging.names import consumer_name
+from shared.runtime.unit import Unit
+
+ACCOUNT = "TSUNAGARI"
+
+
+@dataclass(frozen=True)
+class UserPermissions:
+    user: str
+    publish: tuple[str, ...]
+    subscribe: tuple[str, ...]
+    publish_deny: tuple[str, ...] = field(default=())
+    answers: bool = False
+
+
+#: Lets a worker find the consumers made for it: names of units, nothing of households.
+NAMES = ("$JS.API.STREAM.NAMES", "$JS.API.CONSUMER.NAMES.*")
+
+
+def permissions_of(unit: Unit, sources: Sequence[Unit]) -> UserPermissions:
+    """Least for a unit: its own subjects, its own consumers, its own inbox."""
+    own = [f"evt.{unit.code}.>", f"$JS.API.STREAM.INFO.{unit.stream}", *NAMES]
+    heard = [subject for source in sources for subject in consumer_subjects(unit, source)]
+    asked = [f"svc.{name}" for name in unit.asks]
+    served = [f"svc.{unit.code}.{name}" for name in unit.serves]
+    return UserPermissions(unit.code, (*own, *heard, *asked), (f"_INBOX_{unit.code}.>", *served), answers=bool(served))
+
+
+def consumer_subjects(unit: Unit, source: Unit) -> list[str]:
+    """No CREATE, no DELETE, no other unit's consumer."""
+    at = f"{source.stream}.{consumer_name(unit.code, source.code)}"
+    return [
+        f"$JS.API.STREAM.INFO.{source.stream}",
+        f"$JS.API.CONSUMER.INFO.{at}",
+        f"$JS.API.CONSUMER.MSG.NEXT.{at}",
+        f"$JS.API.CONSUMER.RESET.{at}",
+        f"$JS.ACK.{at}.>",
+        f"$JS.ACK.*.*.{at}.>",
+    ]
+
+
+PROVISIONER = UserPermissions(
+    "provisioner",
+    ("$JS.API.>",),
+    ("_INBOX_provisioner.>",),
+    publish_deny=("$JS.API.STREAM.MSG.GET.>", "$JS.API.DIRECT.GET.>", "$JS.API.CONSUMER.MSG.NEXT.>"),
+)
+#: the operators' console: names, configurations and counts, never a message
+OBSERVER = UserPermissions(
+    "observer",
+    (
+        "$JS.API.INFO",
+        "$JS.API.STREAM.INFO.*",
+        "$JS.API.STREAM.NAMES",
+        "$JS.API.STREAM.LIST",
+        "$JS.API.CONSUMER.INFO.*.*",
+        "$JS.API.CONSUMER.NAMES.*",
+        "$JS.API.CONSUMER.LIST.*",
+    ),
+    ("_INBOX_observer.>", "$JS.EVENT.ADVISORY.>"),
+)
+
+
+def accounts_text(units: Sequence[UserPermissions], passwords: Mapping[str, str]) -> str:
+    users = "\n".join(_user(user, passwords[user.user]) for user in (*units, PROVISIONER, OBSERVER))
+    return (
+        "system_account: SYS\n"
+        "accounts {\n"
+        f'  SYS {{ users: [ {{ user: "sys", password: {json.dumps(passwords["sys"])} }} ] }}\n'
+        f"  {ACCOUNT} {{\n"
+        "    jetstream: enabled\n"
+        f"    users: [\n{users}\n    ]\n"
+        "  }\n"
+        "}\n"
+    )
+
+
+def _user(user: UserPermissions, password: str) -> str:
+    deny = f", deny: {_list(user.publish_deny)}" if user.publish_deny else ""
+    answers = ', allow_responses: { max: 1, expires: "1m" }' if user.answers else ""
+    return (
+        f"      {{ user: {json.dumps(user.user)}, password: {json.dumps(password)}, permissions: {{\n"
+        f"        publish: {{ allow: {_list(user.publish)}{deny} }},\n"
+        f"        subscribe: {{ allow: {_list(user.subscribe)} }}{answers}\n"
+        "      } }"
+    )
+
+
+def _list(subjects: Sequence[str]) -> str:
+    return json.dumps(list(subjects))

@@ -1,0 +1,206 @@
+"""The relay: carries committed outbox rows to the unit's stream, in order, and never gives up.
+
+One relay is active per database (lease with an epoch); any number may stand by. One batch is in flight at a time.
+Rows stay after publishing: they are the record if the broker loses something.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from opentelemetry.context import Context
+from opentelemetry.trace import NonRecordingSpan, SpanKind, set_span_in_context
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential_jitter
+
+from shared.messaging import sql
+from shared.messaging.envelope import stamp
+from shared.messaging.leases import Leases
+from shared.messaging.link import AWAY, BrokerError, Link
+from shared.messaging.publish import DUPLICATE_IN_BATCH, FULL, NO_BATCH, Message, Unacceptable, publish_batch, publish_one
+from shared.messaging.waiting import unless, woken
+from shared.runtime import telemetry
+
+log = logging.getLogger("tsunagari.messaging")
+
+LEASE = "relay"
+BATCH = 500
+MAX_BYTES = 4 * 1024 * 1024
+MAX_LINKS = 128
+POLL_FIRST, POLL_LAST = 0.05, 0.25
+
+_PENDING = """
+select pos, household, seq, type, subject, headers::text as headers, payload, traceparent, tracestate, created_at
+from outbox o
+where published_at is null and not exists (
+    select from outbox b where b.household = o.household and b.published_at is null and b.blocked_reason is not null)
+order by pos limit $1
+"""
+_MARK = """
+update outbox o set published_at = clock_timestamp(), stream_seq = p.stream_seq, incarnation = $4
+from unnest($1::bigint[], $2::bigint[]) as p(pos, stream_seq)
+where o.pos = p.pos and o.published_at is null and exists (select from worker_lease where name = 'relay' and epoch = $3)
+"""
+_BLOCK = "update outbox set blocked_reason = $2 where pos = $1"
+
+Rows = Sequence[Row[Any]]
+
+
+class Relay:
+    """`state`: standby, idle, publishing, retrying (broker away), full (back-pressure)."""
+
+    def __init__(self, stream: str, engine: AsyncEngine, link: Link, leases: Leases, wake: asyncio.Event) -> None:
+        self._stream = stream
+        self._engine = engine
+        self._link = link
+        self._leases = leases
+        self._wake = wake
+        self._stopping = asyncio.Event()
+        self._incarnation: tuple[int, str] = (-1, "")
+        self.state = "standby"
+        self.oldest_pending: datetime | None = None
+        self.published = 0
+        self.fallbacks = 0
+        self.blocked = 0
+
+    @property
+    def pending_seconds(self) -> float:
+        """Age of the oldest event that has not reached the broker."""
+        return (datetime.now(UTC) - self.oldest_pending).total_seconds() if self.oldest_pending else 0.0
+
+    def stop(self) -> None:
+        """The batch in flight is finished, no other is started."""
+        self._stopping.set()
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Leads whenever the lease can be had, until `stop`. The caller restarts it when the database goes away."""
+        while not self._stopping.is_set():
+            self.state = "standby"
+            epoch = await unless(self._stopping, self._leases.led(LEASE))
+            if epoch is not None:
+                async with self._engine.connect() as connection:
+                    await connection.execution_options(isolation_level="AUTOCOMMIT")  # each statement is one round trip
+                    await self._lead(connection, epoch)
+
+    async def _lead(self, connection: AsyncConnection, epoch: int) -> None:
+        poll = POLL_FIRST
+        while self._leases.epoch(LEASE) == epoch and not self._stopping.is_set():
+            self._wake.clear()
+            rows = _within(await sql.rows(connection, _PENDING, BATCH), MAX_BYTES)
+            self.oldest_pending = rows[0].created_at if rows else None
+            if rows:
+                poll = POLL_FIRST
+                await self._publish(connection, rows, epoch)
+                continue
+            self.state = "idle"
+            if not await woken(self._wake, poll):
+                poll = min(poll * 1.5, POLL_LAST)
+
+    async def _publish(self, connection: AsyncConnection, rows: Rows, epoch: int) -> None:
+        """The same rows again and again until the broker has them, the lease is lost, or we stop."""
+        self.state = "publishing"
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type((BrokerError, *AWAY)),
+            wait=wait_exponential_jitter(multiplier=0.05, max=5),
+            stop=lambda _: self._stopping.is_set() or self._leases.epoch(LEASE) != epoch,
+            sleep=self._rest,
+            before_sleep=self._note,
+            reraise=True,
+        )
+        try:
+            stored: list[tuple[int, int]] = await retrying(self._send, connection, rows)
+        except (BrokerError, *AWAY):
+            return
+        touched = await sql.run(connection, _MARK, [pos for pos, _ in stored], [seq for _, seq in stored], epoch, self._incarnation[1])
+        self.published += touched
+        if stored and not touched:  # fenced: a successor leads and finds these rows itself
+            await self._leases.forget(LEASE)
+
+    async def _send(self, connection: AsyncConnection, rows: Rows) -> list[tuple[int, int]]:
+        await self._know_incarnation()
+        with _send_span(self._stream, rows) as traceparent:
+            messages = [_message(row, traceparent) for row in rows]
+            try:
+                sequences = await publish_batch(self._link, messages)
+                return list(zip([row.pos for row in rows], sequences, strict=True))
+            except Unacceptable:
+                pass
+            except BrokerError as error:
+                if error.code != DUPLICATE_IN_BATCH and error.code not in NO_BATCH:
+                    raise
+            self.fallbacks += 1
+            return await self._one_by_one(connection, rows, messages)
+
+    async def _one_by_one(self, connection: AsyncConnection, rows: Rows, messages: list[Message]) -> list[tuple[int, int]]:
+        """Same ids, same order; what an earlier attempt stored comes back as a duplicate with its sequence."""
+        stored: list[tuple[int, int]] = []
+        blocked = set()
+        for row, message in zip(rows, messages, strict=True):
+            if row.household in blocked:
+                continue
+            try:
+                stored.append((row.pos, await publish_one(self._link, message)))
+            except Unacceptable as error:  # append refuses such events; should one get through, only its household waits
+                blocked.add(row.household)
+                self.blocked += 1
+                log.error("outbox_row_blocked pos=%s type=%s reason=%s", row.pos, row.type, error)
+                await sql.run(connection, _BLOCK, row.pos, str(error))
+        return stored
+
+    async def _know_incarnation(self) -> None:
+        generation = self._link.generation
+        if self._incarnation[0] != generation:
+            self._incarnation = (generation, (await self._link.identity(self._stream))[0])
+
+    def _note(self, attempt: RetryCallState) -> None:
+        error = attempt.outcome.exception() if attempt.outcome else None
+        self.state = "full" if isinstance(error, BrokerError) and error.code in FULL else "retrying"
+        if attempt.attempt_number in (1, 10) or attempt.attempt_number % 100 == 0:
+            log.warning("relay_waits state=%s attempt=%s error=%s %s", self.state, attempt.attempt_number, type(error).__name__, error)
+
+    async def _rest(self, seconds: float) -> None:
+        """Back-off that ends early when the broker is back or we stop."""
+        if self._link.up.is_set():
+            await unless(self._stopping, asyncio.sleep(seconds))
+        else:
+            await unless(self._stopping, self._link.up.wait())
+
+
+def _within(rows: Rows, limit: int) -> Rows:
+    """The first rows that fit the limit together; always at least one."""
+    total = 0
+    for count, row in enumerate(rows):
+        total += len(row.payload) + len(row.headers) + 512
+        if count and total > limit:
+            return rows[:count]
+    return rows
+
+
+def _message(row: Row[Any], transport: str | None) -> Message:
+    headers = stamp(json.loads(row.headers), seq=row.seq, pos=row.pos, traceparent=row.traceparent, tracestate=row.tracestate)
+    if transport:
+        headers["traceparent"] = transport
+    return Message(row.subject, row.payload, headers)
+
+
+@contextmanager
+def _send_span(stream: str, rows: Rows) -> Iterator[str | None]:
+    """One span per batch, linked to what created each event. When all come from one trace it is drawn inside that trace."""
+    links = [link for row in rows[:MAX_LINKS] if (link := telemetry.link(row.traceparent, row.tracestate))]
+    one_trace = len(links) == len(rows) and len({link.context.trace_id for link in links}) == 1
+    context = set_span_in_context(NonRecordingSpan(links[0].context), Context()) if one_trace else Context()
+    attributes: dict[str, str | int] = {
+        "messaging.system": "nats",
+        "messaging.operation.name": "send",
+        "messaging.operation.type": "send",
+        "messaging.destination.name": stream,
+        "messaging.batch.message_count": len(rows),
+    }
+    with telemetry.tracer().start_as_current_span(f"send {stream}", context=context, kind=SpanKind.CLIENT, links=links, attributes=attributes):
+        yield telemetry.context_headers()[0]

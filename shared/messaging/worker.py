@@ -1,0 +1,188 @@
+"""The worker of a unit: connection, relay, consumers, timers, intents, responders, and one second's heartbeat for their leases.
+
+Every part is supervised: what stops by an exception is started again with a growing pause. A broker or a database that is
+away at start is waited for; nothing here ends the process.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import text
+
+from shared.messaging import requests
+from shared.messaging.consume import Consumer
+from shared.messaging.failures import reason_of
+from shared.messaging.handlers import Handlers, WorkerContext
+from shared.messaging.intents import Intents
+from shared.messaging.leases import Leases
+from shared.messaging.link import AWAY, BrokerError, Link
+from shared.messaging.names import source_in
+from shared.messaging.relay import LEASE, Relay
+from shared.messaging.timers import Timers
+from shared.messaging.waiting import unless
+from shared.runtime.announce import hear_announcements
+from shared.runtime.database import Database
+from shared.runtime.settings import Settings
+from shared.runtime.unit import Unit
+
+log = logging.getLogger("tsunagari.messaging")
+
+#: seconds between looks for released households; every so many looks also for new consumers
+LOOK_EVERY, LOOKS = 2.0, 5
+LOOK_AGAIN = 0.3
+FINISH_WITHIN = 20.0
+#: not ready when events wait longer than this, or a consumer stands still while the broker has something for it
+LATE_AFTER, STILL_AFTER = 30.0, 60.0
+
+_RELEASING = text("select distinct source from consumer_subject where state = 'releasing'")
+
+
+class Worker:
+    """`start` returns at once; `status` says how far it is; `stop` finishes what is in hand and gives the leases back."""
+
+    def __init__(self, unit: Unit, settings: Settings, db: Database, handlers: Handlers) -> None:
+        self.unit, self.db = unit, db
+        self.handlers = handlers.copy()
+        hear_announcements(self.handlers)
+        self.handlers.check()
+        if unheard := self.handlers.missing(subscription.channel for subscription in unit.consumes):
+            log.warning("events_without_handler unit=%s %s", unit.code, " ".join(unheard))
+        self._stopping = asyncio.Event()
+        self._wakes = [asyncio.Event() for _ in range(3)]
+        self.link = Link(unit.code, settings)
+        self.leases = Leases(db.engine, f"{settings.instance}/{uuid4().hex[:8]}")
+        self.context = WorkerContext(db, self._ask, self._stopping)
+        self.relay = Relay(unit.stream, db.engine, self.link, self.leases, self._wakes[0])
+        self.timers = Timers(db, self.handlers.timers, self._wakes[1])
+        self.intents = Intents(self.context, self.handlers.intents, self._wakes[2])
+        self.responders = requests.Responders(unit.code, self.handlers, self.context)
+        self.consumers: dict[str, Consumer] = {}
+        self._working: set[asyncio.Task[None]] = set()
+        self._carrying: set[asyncio.Task[None]] = set()
+        self._started_at = time.monotonic()
+
+    async def _ask(self, subject: str, request: bytes, timeout: float = 5.0) -> bytes:
+        return await requests.ask(self.link, subject, request, timeout)
+
+    async def start(self) -> None:
+        self._started_at = time.monotonic()
+        self.link.on_client.append(self.responders.subscribe)
+        self.leases.want([LEASE])
+        for name, part in (("link", self.link.keep), ("leases", self.leases.keep), ("wake", self._pass_on_wakes), ("look", self._look_around)):
+            self._supervise(self._carrying, name, part)
+        for name, part in (("relay", self.relay.run), ("timers", self.timers.run), ("intents", self.intents.run)):
+            self._supervise(self._working, name, part)
+
+    async def stop(self) -> None:
+        """At most about 25 seconds; what is not finished by then is rolled back and done by the next worker."""
+        self._stopping.set()
+        self.relay.stop()
+        self.timers.stop()
+        self.intents.stop()
+        for consumer in self.consumers.values():
+            consumer.stop()
+        await self.responders.finish()
+        if self._working:
+            await asyncio.wait(self._working, timeout=FINISH_WITHIN)
+        await _cancel(self._working | self._carrying)
+        try:
+            async with asyncio.timeout(3):
+                await self.leases.release()
+        except Exception as error:  # the database is away; the leases run out by themselves
+            log.info("leases_not_released reason=%s", reason_of(error))
+        await self.link.close()
+
+    def _supervise(self, tasks: set[asyncio.Task[None]], name: str, part: Callable[[], Awaitable[None]]) -> None:
+        task = asyncio.create_task(self._again_and_again(name, part), name=f"{self.unit.code}/{name}")
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    async def _again_and_again(self, name: str, part: Callable[[], Awaitable[None]]) -> None:
+        pause = 0.1
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            try:
+                await part()
+                return
+            except Exception as error:
+                log.error("part_restarts unit=%s part=%s reason=%s", self.unit.code, name, reason_of(error))
+            pause = 0.1 if time.monotonic() - began > 30 else min(pause * 2, 5.0)
+            await unless(self._stopping, asyncio.sleep(pause))
+
+    async def _pass_on_wakes(self) -> None:
+        """A commit in this process wakes relay, timers and intents at once; other processes' commits are found by polling."""
+        while True:
+            await self.db.wake.wait()
+            self.db.wake.clear()
+            for wake in self._wakes:
+                wake.set()
+
+    async def _look_around(self) -> None:
+        """Finds the consumers provisioned for this unit (a new domain needs no release here), their lag, and released households."""
+        while self.unit.consumes:
+            await self.link.up.wait()
+            try:
+                await self._discover()
+                await asyncio.gather(*(consumer.measure() for consumer in self.consumers.values()))
+            except (BrokerError, *AWAY) as error:
+                log.info("looking_around_failed unit=%s error=%s", self.unit.code, type(error).__name__)
+                await asyncio.sleep(LOOK_AGAIN)
+                continue
+            for _ in range(LOOKS if self.consumers else 1):
+                await asyncio.sleep(LOOK_EVERY)
+                await self._pass_on_releases()
+
+    async def _discover(self) -> None:
+        found: dict[str, str] = {}
+        for stream in (await self.link.api("STREAM.NAMES")).get("streams") or []:
+            if stream.startswith("EVT_"):
+                names = (await self.link.api(f"CONSUMER.NAMES.{stream}")).get("consumers") or []
+                found |= {name: source for name in names if (source := source_in(name, self.unit.code))}
+        for name in set(self.consumers) - set(found):
+            self.consumers.pop(name).stop()
+        for name in set(found) - set(self.consumers):
+            consumer = self.consumers[name] = Consumer(self.unit.code, found[name], self.db, self.link, self.leases, self.handlers)
+            self._supervise(self._working, name, consumer.run)
+        self.leases.want(found)
+
+    async def _pass_on_releases(self) -> None:
+        async with self.db.read() as rd:
+            sources = {row.source for row in await rd.rows(_RELEASING)}
+        for consumer in self.consumers.values():
+            if consumer.source in sources:
+                consumer.nudge("release")
+
+    def status(self) -> dict[str, Any]:
+        """For /readyz and the operators: counts and states, judged by progress and not by an open connection."""
+        reasons = [f"{consumer.name} stands still" for consumer in self.consumers.values() if consumer.still_seconds > STILL_AFTER]
+        if not self.link.up.is_set():
+            reasons.append("no connection to NATS")
+        if self.relay.pending_seconds > LATE_AFTER:
+            reasons.append("events wait for the broker")
+        if self.timers.overdue_seconds > STILL_AFTER:
+            reasons.append("timers are overdue")
+        return {
+            "ready": not reasons,
+            "reasons": reasons,
+            "nats": {"connected": self.link.up.is_set(), "denied": self.link.denied, "last_error": self.link.last_error},
+            "relay": {
+                "state": self.relay.state,
+                "oldest_pending_seconds": round(self.relay.pending_seconds, 1),
+                "published": self.relay.published,
+                "fallbacks": self.relay.fallbacks,
+                "blocked": self.relay.blocked,
+            },
+            "consumers": {consumer.name: consumer.status() for consumer in self.consumers.values()},
+            "timers": {"fired": self.timers.fired, "failed": self.timers.failed, "overdue_seconds": round(self.timers.overdue_seconds, 1)},
+            "intents": {"done": self.intents.done, "waiting_for_a_person": self.intents.waiting_for_a_person},
+        }
+
+
+async def _cancel(tasks: set[asyncio.Task[None]]) -> None:
+    for task in list(tasks):
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

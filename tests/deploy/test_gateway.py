@@ -1,0 +1,122 @@
+"""One origin in front of everybody, by the real Caddy."""
+
+import http.client
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from signal import SIGTERM
+
+import pytest
+
+from deploy.onebox import process
+from deploy.onebox.gateway import Gateway, Route, has_ipv6, program
+from deploy.onebox.ports import free_port
+from deploy.onebox.program import wait_until
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    text: str
+    headers: dict[str, str]
+
+
+class Town:
+    """Caddy before two stand-in units (/d/children and everything else); a third, /outreach, is down."""
+
+    def __init__(self, folder: Path, upstreams: dict[str, int], port: int) -> None:
+        self.static = folder / "static"
+        self.static.mkdir()
+        (self.static / "desk.css").write_text("body{}")
+        self.port = port
+        routes = [Route(base, number) for base, number in upstreams.items()]
+        self.gateway = Gateway(port, [*routes, Route("/outreach", free_port())], self.static, folder, ipv6=has_ipv6())
+        self.file = folder / "Caddyfile"
+        self.file.write_text(self.gateway.caddyfile())
+
+    def get(self, path: str, host: str = "localhost", method: str = "GET", **headers: str) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection.request(
+            method, path, headers={"Host": f"{host}:{self.port}", **{name.replace("_", "-"): value for name, value in headers.items()}}
+        )
+        answer = connection.getresponse()
+        got = Answer(answer.status, answer.read().decode(), {name.lower(): value for name, value in answer.getheaders()})
+        connection.close()
+        return got
+
+
+def stand_in(name: str) -> ThreadingHTTPServer:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = f"{name} {self.path}".encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    children, notify = stand_in("children"), stand_in("notify")
+    folder = tmp_path_factory.mktemp("gateway")
+    town = Town(folder, {"/d/children": children.server_address[1], "/": notify.server_address[1]}, free_port())
+    caddy = process.spawn([program(), "run", "--config", town.file, "--adapter", "caddyfile"], log=folder / "log", env={"HOME": str(folder)})
+
+    def answers() -> bool:
+        try:
+            return town.get("/").status == 200
+        except OSError:
+            return False
+
+    assert wait_until(answers, 15), (folder / "log").read_text()
+    yield town
+    process.finish(caddy, SIGTERM)
+    for server in (children, notify):
+        server.shutdown()
+        server.server_close()
+
+
+def test_caddy_accepts_the_configuration_and_has_nothing_to_tidy(town: Town) -> None:
+    town.gateway.check(town.file)
+
+
+@pytest.mark.parametrize("path", ["/d/children", "/d/children/", "/d/children/cases/1"])
+def test_a_domains_path_reaches_the_domain(town: Town, path: str) -> None:
+    assert town.get(path).text == f"children {path}"
+
+
+@pytest.mark.parametrize("path", ["/", "/inbox", "/d/childrens"])
+def test_everything_else_reaches_the_unit_that_owns_the_root(town: Town, path: str) -> None:
+    assert town.get(path).text == f"notify {path}"
+
+
+def test_a_unit_that_is_down_gives_a_sentence_in_the_form_that_was_asked_for(town: Town) -> None:
+    page, fragment = town.get("/outreach/", Accept="text/html"), town.get("/outreach/", Accept="text/html", HX_Request="true")
+    assert (page.status, fragment.status) == (503, 503)
+    assert "少しお待ちください" in page.text
+    assert fragment.text.startswith('{"code":"try_later"')
+
+
+@pytest.mark.parametrize("path", ["/readyz", "/d/children/readyz", "/metrics", "/d/children/livez"])
+def test_probes_are_not_for_the_outside(town: Town, path: str) -> None:
+    assert town.get(path).status == 404
+
+
+def test_a_versioned_file_is_kept_for_ever_and_an_unversioned_one_is_not(town: Town) -> None:
+    assert "immutable" in town.get("/static/desk/desk.css?v=1").headers["cache-control"]
+    assert town.get("/static/desk/desk.css").headers["cache-control"] == "public, max-age=300"
+    assert "admin off" not in town.get("/static/desk/..%2fCaddyfile").text
+
+
+def test_a_foreign_host_name_is_refused_and_the_number_leads_to_the_name(town: Town) -> None:
+    assert town.get("/", host="evil.example").status == 421
+    assert town.get("/inbox", host="127.0.0.1").headers["location"] == f"http://localhost:{town.port}/inbox"

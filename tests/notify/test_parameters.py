@@ -1,0 +1,41 @@
+"""Numbers come with their origin, and the city may replace them from a day on."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from services.notify.parameters import OURS, parameters_on
+from services.notify.rules import RULES
+
+
+def test_every_value_says_from_when_it_holds_and_where_it_comes_from() -> None:
+    document = yaml.safe_load(OURS.read_text(encoding="utf-8"))
+    entries = [(name, entry) for section in ("parameters", "rules") for name, dated in document[section].items() for entry in dated]
+    assert len(entries) > 30
+    for name, entry in entries:
+        assert isinstance(entry["from"], date), name
+        assert entry["source"].startswith("["), name
+
+
+def test_every_rule_has_its_words_and_no_words_are_left_over() -> None:
+    assert len(parameters_on(date(2026, 11, 24)).rules) == len(RULES)
+
+
+def test_the_city_replaces_one_value_from_its_day_on(tmp_path: Path) -> None:
+    (tmp_path / "notify.yaml").write_text("parameters: {parent_min_age: [{value: 70, from: 2026-12-01, source: '[市] 要綱'}]}", encoding="utf-8")
+    assert parameters_on(date(2026, 11, 30), tmp_path).parent_min_age == 75
+    assert parameters_on(date(2026, 12, 1), tmp_path).parent_min_age == 70
+    assert parameters_on(date(2026, 12, 1)).parent_min_age == 75
+
+
+def test_a_misspelt_name_of_the_city_is_an_error_and_not_silence(tmp_path: Path) -> None:
+    (tmp_path / "notify.yaml").write_text("parameters: {parent_minimum: [{value: 70, from: 2024-04-01, source: '[市]'}]}", encoding="utf-8")
+    with pytest.raises(ValidationError, match="parent_minimum"):
+        parameters_on(date(2026, 12, 1), tmp_path)
+
+
+def test_a_day_before_the_first_entry_uses_the_first_entry() -> None:
+    assert parameters_on(date(2016, 4, 1)).parent_min_age == 75
