@@ -42,13 +42,20 @@ def _no_internet() -> Iterator[None]:
 
     def connect(self: socket.socket, address: Any) -> None:
         host = address[0] if isinstance(address, tuple) else "127.0.0.1"
-        if host != "localhost" and not ip_address(host).is_loopback:
+        if host != "localhost" and not _is_loopback(host):
             raise AssertionError(f"a test tried to reach {host}")
         original(self, address)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", connect)
         yield
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:  # a name, and not localhost's
+        return False
 
 
 @pytest.fixture(scope="session")
@@ -218,7 +225,11 @@ def start_box(home: Path, *words: str, **environment: str) -> Box:
 
 @pytest.fixture(scope="session")
 def box() -> Iterator[Box]:
-    """The whole one box on free ports, without a fictional town in it. Slow to start: journeys only."""
+    """The whole one box on free ports, without a fictional town in it. Slow to start: journeys only. TSUNAGARI_TEST_BOX=<home> takes a running one."""
+    if running_home := os.environ.get("TSUNAGARI_TEST_BOX"):
+        url = json.loads((Path(running_home) / "box.json").read_text(encoding="utf-8"))["url"]
+        yield Box(Path(running_home), int(url.rsplit(":", 1)[1]), {**os.environ, "TSUNAGARI_HOME": running_home})
+        return
     home = Path(tempfile.mkdtemp(prefix="tsunagari-box-"))
     home.chmod(0o755)
     running = start_box(home)

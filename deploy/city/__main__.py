@@ -12,9 +12,10 @@ from typing import Any
 
 from deploy.city import town, truth
 from deploy.city.ledger import Ledger
-from deploy.city.load import CannotLoad, load
+from deploy.city.load import load
 from deploy.city.progress import suited
 from deploy.city.town import Town
+from deploy.city.waiting import CannotLoad
 from deploy.onebox.home import Home, read_json
 from shared.runtime.database import Database
 

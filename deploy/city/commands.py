@@ -53,7 +53,6 @@ class Refer:
 @dataclass(frozen=True, slots=True)
 class ReceiveConsultation(Command):
     consultation: UUID
-    visitor: UUID | None
     topics: tuple[str, ...]
     main_topic: str
     route: str
@@ -123,17 +122,19 @@ class CloseCase(Command):
 
 @dataclass(frozen=True, slots=True)
 class PlanWatch(Command):
+    """つなぎを受理し、そのまま見守りを計画する。`tier` は WatchTier。"""
+
     plan: UUID
+    referral: Refer
     member: UUID | None
     tier: str
 
 
 @dataclass(frozen=True, slots=True)
 class CheckIn(Command):
+    """`until` は、理由の分かっている不在（known_away）がいつまでか。"""
+
     plan: UUID
+    check: UUID
     outcome: str
-
-
-@dataclass(frozen=True, slots=True)
-class EndWatch(Command):
-    plan: UUID
+    until: date | None = None

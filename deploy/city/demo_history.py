@@ -1,13 +1,16 @@
 """demo.yaml の history を、その世帯の出来事として語る。"""
 
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
 from deploy.city import demo, duplicates
 from deploy.city.life import Life, Note
 from deploy.city.people import Person
+
+_JST = timedelta(hours=9)
+_MORNING = time(10, 30)
 
 
 def former_members(life: Life) -> list[Person]:
@@ -82,8 +85,11 @@ class Teller:
         duplicates.take_again(self.life.diary, at, who, ("12",), told["text"], written=told["written"])
 
     def _watch(self, at: datetime, exact: datetime, told: Mapping[str, Any]) -> None:
-        self.plan = self.life.diary.watch(exact, told["tier"], self._who(told["member"]))
+        who = self._who(told["member"])
+        assert who is not None
+        self.plan = self.life.diary.watch(exact, told["tier"], who, told["text"])
 
     def _check_in(self, at: datetime, exact: datetime, outcome: str) -> None:
         assert self.plan is not None
-        self.life.diary.check_in(exact, self.plan, outcome)
+        morning = datetime.combine((exact + _JST).date(), _MORNING, UTC) - _JST
+        self.life.diary.check_in(min(morning, self.life.until), self.plan, outcome)

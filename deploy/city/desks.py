@@ -10,12 +10,15 @@ import yaml
 
 from deploy.city.play_cases import CaseDesk
 from deploy.city.play_intake import IntakeDesk
+from deploy.city.play_outreach import OutreachDesk
 from services.cases import center, children, disability, elderly, poverty
 from services.cases.casework.decision import Caseworker
 from services.cases.casework.parameters import rules_on
 from services.cases.casework.profile import Profile
 from services.intake.consultation import StaffRef
 from services.intake.parameters import parameters_on
+from services.outreach import outcome
+from services.outreach.parameters import rules_on as watch_rules_on
 
 _STAFF = Path(__file__).resolve().parents[1] / "onebox" / "staff.yaml"
 _CASEWORKERS = {elderly: "koreisha-1", disability: "shogai-1", children: "kodomo-1", poverty: "konkyu-1", center: "center-1"}
@@ -31,7 +34,8 @@ def desks(today: date, city_parameters: Path | None) -> dict[str, Any]:
     """unit → who plays it, by the rules of `today`."""
     intake = IntakeDesk(StaffRef("uketsuke-1", _staff()["uketsuke-1"]), parameters_on(today, city_parameters))
     cases = {unit.PROFILE.unit: _desk(unit.PROFILE, sub, today, city_parameters) for unit, sub in _CASEWORKERS.items()}
-    return {"intake": intake, **cases}
+    outreach = OutreachDesk(outcome.StaffRef("homon-1", _staff()["homon-1"]), watch_rules_on(today, city_parameters))
+    return {"intake": intake, "outreach": outreach, **cases}
 
 
 def _desk(profile: Profile, sub: str, today: date, city_parameters: Path | None) -> CaseDesk:

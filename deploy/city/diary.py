@@ -12,7 +12,6 @@ from deploy.city.commands import (
     CloseCase,
     Command,
     DeclineReferral,
-    EndWatch,
     JoinHousehold,
     LeaveHousehold,
     PlanWatch,
@@ -64,18 +63,17 @@ class Diary:
         self.add(LeaveHousehold(at, self.household.id, member.id, reason, (at + _JST_OFFSET).date()))
 
     def consult(
-        self, at: datetime, topics: Sequence[str], *, text: str, members: Sequence[Person], refer_to: Sequence[str] = (), visitor: Person | None = None,
+        self, at: datetime, topics: Sequence[str], *, text: str, members: Sequence[Person], refer_to: Sequence[str] = (),
         route: str = "2", urgency: str = "D", consent: str = "given", concerns: Sequence[tuple[UUID, str, str]] = (),
     ) -> list[Refer]:  # fmt: skip
         persons = tuple(member.id for member in members)
         referrals = [Refer(self.new_id(), unit, persons) for unit in refer_to]
         self.waiting |= set(refer_to)
-        self.add(
-            ReceiveConsultation(
-                at, self.household.id, self.new_id(), visitor.id if visitor else None, tuple(dict.fromkeys(topics)), topics[0], route, urgency, consent,
-                text, tuple(referrals), persons, tuple(concerns),
-            )
-        )  # fmt: skip
+        asked = tuple(dict.fromkeys(topics))
+        consultation = ReceiveConsultation(
+            at, self.household.id, self.new_id(), asked, topics[0], route, urgency, consent, text, tuple(referrals), persons, tuple(concerns)
+        )
+        self.add(consultation)
         return referrals
 
     # the domains -------------------------------------------------------------------------------------------------------
@@ -113,16 +111,16 @@ class Diary:
 
     # the watch ---------------------------------------------------------------------------------------------------------
 
-    def watch(self, at: datetime, tier: str, member: Person | None) -> UUID:
+    def watch(self, at: datetime, tier: str, member: Person, text: str) -> UUID:
+        """見守りの相談を受けて訪問・見守りにつなぎ、二日のうちに計画する。"""
+        asked = max(at - timedelta(days=1, hours=self.rng.randint(1, 20)), self.commands[0].at + timedelta(minutes=5))
+        (referral,) = self.consult(asked, ("09", "01"), text=text, members=[member], refer_to=["outreach"], route="5")
         plan = self.new_id()
-        self.add(PlanWatch(at, self.household.id, plan, member.id if member else None, tier))
+        self.add(PlanWatch(at, self.household.id, plan, referral, member.id, tier))
         return plan
 
-    def check_in(self, at: datetime, plan: UUID, outcome: str) -> None:
-        self.add(CheckIn(at, self.household.id, plan, outcome))
-
-    def end_watch(self, at: datetime, plan: UUID) -> None:
-        self.add(EndWatch(at, self.household.id, plan))
+    def check_in(self, at: datetime, plan: UUID, outcome: str, until: date | None = None) -> None:
+        self.add(CheckIn(at, self.household.id, plan, self.new_id(), outcome, until))
 
     def add(self, command: Command) -> None:
         """What lies after the end of the history is not written."""

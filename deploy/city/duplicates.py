@@ -38,20 +38,18 @@ def take_again(diary: Diary, at: datetime, person: Person, topics: Sequence[str]
     again = _as_heard(diary.rng, person, written)
     address = replace(diary.household.address, town="", town_id="", lot="")
     diary.add(RegisterHousehold(at, household, address, (again,), duplicate_of=diary.household.id))
-    diary.add(
-        ReceiveConsultation(
-            at + timedelta(seconds=1), household, diary.new_id(), None, tuple(topics), topics[0], "2", "D", "not_asked", text, (), (again.id,)
-        )  # fmt: skip
-    )
+    later = at + timedelta(seconds=1)
+    diary.add(ReceiveConsultation(later, household, diary.new_id(), tuple(topics), topics[0], "2", "D", "not_asked", text, (), (again.id,)))
 
 
 def _as_heard(rng: Random, person: Person, written: str) -> Person:
     surname = written or _other_writing(person.surname)
-    surname_kana, given_kana = (person.surname_kana, person.given_kana) if rng.random() < 0.6 else misheard(rng, person.surname_kana, person.given_kana)
+    right = person.surname_kana, person.given_kana
+    surname_kana, given_kana = right if rng.random() < 0.6 else misheard(rng, *right)
     slip = timedelta(days=rng.choice((0, 0, 0, 1, 10, 365)))
     return replace(
         person, id=uuid5(person.id, "duplicate/member"), resident_no="", registry_no="", role="head", relation="", surname=surname,
-        surname_kana=surname_kana, given_kana=given_kana, birth=person.birth + slip if not person.birth.month == 2 else person.birth,
+        surname_kana=surname_kana, given_kana=given_kana, birth=person.birth + slip,
         duplicate_of=person.id, wrong_kana=None,
     )  # fmt: skip
 

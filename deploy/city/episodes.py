@@ -50,7 +50,8 @@ def _growing_old(life: Life, person: Person) -> None:
     if is_eighty_fifty(life.household):
         child = next(m for m in life.household.members if m.generation)
         concerned = child.truth.withdrawn != "none" and life.chance(0.45)
-        notes += [Note(life.rng.randint(30, 400), "child_concern", "yes" if concerned else "no", confidence="reported")] if concerned or life.chance(0.2) else []
+        if concerned or life.chance(0.2):
+            notes.append(Note(life.rng.randint(30, 400), "child_concern", "yes" if concerned else "no", confidence="reported"))
     ends = None if truth.care_level != "none" and life.chance(0.85) else life.later(day, 200, 1200)
     text = "（架空の相談）介護の申請とサービスについて。" if truth.care_level != "none" else "（架空の相談）物忘れが増えた。"
     life.seek(day, ELDERLY, ("12", "01") if truth.care_level != "none" else ("01", "10"), text, [person], notes, ends=ends, reason="3", sure=True)
@@ -78,7 +79,8 @@ def _accidents(life: Life, person: Person) -> list[Note]:
 def _withdrawn(life: Life, person: Person) -> None:
     """ひきこもりの相談。40歳以上は生活困窮、若い人は障害の窓口（ひきこもり支援）へ。"""
     truth, since = person.truth, person.truth.withdrawn_since
-    day = life.day_between(max(life.first + timedelta(days=60), since or life.first, life.today - timedelta(days=1500)), life.today - timedelta(days=20))
+    earliest = max(life.first + timedelta(days=60), since or life.first, life.today - timedelta(days=1500))
+    day = life.day_between(earliest, life.today - timedelta(days=20))
     unit = POVERTY if person.age >= 40 else DISABILITY
     notes = [
         Note(life.rng.randint(2, 20), "withdrawn", truth.withdrawn, person, since, "reported"),
@@ -127,7 +129,8 @@ def _in_need(life: Life) -> None:
     """生活の困りごと → 生活困窮の窓口。"""
     head = life.household.members[0]
     day = life.day_between(max(life.first + timedelta(days=40), life.today - timedelta(days=1400)), life.today - timedelta(days=10))
-    notes = [Note(life.rng.randint(2, 30), f"arrears_{kind}", months, confidence="reported") for kind, months in life.household.arrears.items() if kind != "school"]
+    arrears = {kind: months for kind, months in life.household.arrears.items() if kind != "school"}
+    notes = [Note(life.rng.randint(2, 30), f"arrears_{kind}", months, confidence="reported") for kind, months in arrears.items()]
     if head.truth.income_main:
         notes.append(Note(life.rng.randint(2, 30), "income_main", head.truth.income_main, head))
     if head.truth.employment:

@@ -1,4 +1,4 @@
-"""どこまで読み込んだか。The position stands in the unit's own audit table, in the same COMMIT as the work: a kill loses nothing and doubles nothing."""
+"""どこまで読み込んだか。The position stands in the unit's own audit table, in the COMMIT of the work: a kill loses and doubles nothing."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -82,7 +82,7 @@ class Life:
 
     def consent(self) -> str:
         shares = self.rates["consent"]
-        return self.rng.choices(list(shares), list(shares.values()))[0]
+        return str(self.rng.choices(list(shares), list(shares.values()))[0])
 
     # what desks do -----------------------------------------------------------------------------------------------------
 
@@ -99,7 +99,9 @@ class Life:
             to = [] if self.diary.knows(unit) else [unit]
             if self.chance(self.faults["duplicate_persons"]) and not self.household.demo:
                 duplicates.take_again(self.diary, at - timedelta(minutes=30), present[0], topics, text)
-            asked = self.diary.consult(at, topics, text=text, members=present, refer_to=to, route=self.route(), urgency=urgency, consent=self.consent())
+            asked = self.diary.consult(
+                at, topics, text=text, members=present, refer_to=to, route=self.route(), urgency=urgency, consent=self.consent()
+            )  # fmt: skip
             if asked:
                 self._answer(at.date(), asked[0], notes, ends, reason, sure)
             elif notes:

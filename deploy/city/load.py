@@ -1,33 +1,26 @@
 """架空の市を、動いている窓口に読み込む。First what the reception did, then, once they have heard of it, what the domains and the outreach did."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
-from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from deploy.city import ledger, town
-from deploy.city.commands import Command, JoinHousehold, LeaveHousehold, ReceiveConsultation, RecordFact, RegisterHousehold
+from deploy.city.commands import Command, JoinHousehold, LeaveHousehold, ReceiveConsultation, RegisterHousehold
 from deploy.city.desks import desks
 from deploy.city.ledger import Ledger, Mark
 from deploy.city.progress import Progress
 from deploy.city.town import Town
-from shared.runtime.announce import referral_targets
-from shared.runtime.database import Database, Read, Transaction
+from deploy.city.waiting import CannotLoad, alone, everybody_is_there, has_heard
+from shared.runtime.database import Database, Transaction
 
 INTAKE, OUTREACH = "intake", "outreach"
 BATCH = 200
-PATIENCE = 600.0
 _JST = timedelta(hours=9)
-
-
-class CannotLoad(Exception):
-    """A sentence that says what to do."""
 
 
 class Desk(Protocol):
@@ -48,22 +41,25 @@ class Part:
         """What the units that are there have to do."""
         return replace(self, commands={unit: commands for unit, commands in self.commands.items() if unit in units})
 
+    def left(self, ledgers: Mapping[str, Ledger]) -> int:
+        """Commands not played yet."""
+        return sum(len(commands) - ledgers[unit].positions.get(self.name, 0) for unit, commands in self.commands.items())
+
 
 async def load(databases: Mapping[str, Database], *, households: int | None, city_parameters: Path | None = None, say: Progress | None = None) -> str:
     """Loads a small town of `households`, or the whole city (None). Returns the sentence to show. Running it again continues or does nothing."""
-    progress = say or Progress()
-    ledgers = {unit: await Ledger.of(database) for unit, database in databases.items()}
-    parts = [part.among(databases) for part in _parts(ledgers[INTAKE], households)]
-    parts = [part for part in parts if not _complete(part, ledgers)]
-    if not parts:
-        return "架空の市は、もう読み込まれています。"
-    progress.begin(sum(len(commands) - ledgers[unit].positions.get(part.name, 0) for part in parts for unit, commands in part.commands.items()))
-    async with _alone(databases[INTAKE]):
-        await _everybody_is_there(databases[INTAKE], parts, progress)
-        for part in parts:
-            await _load(part, databases, ledgers, city_parameters, progress)
-    progress.end()
-    return f"架空の市を読み込みました（{sum(len(c) for part in parts for c in part.commands.values()):,} 件の出来事）。"
+    async with alone(databases[INTAKE]):
+        ledgers = {unit: await Ledger.of(database) for unit, database in databases.items()}
+        parts = [part.among(databases) for part in _parts(ledgers[INTAKE], households)]
+        left = {part.name: part.left(ledgers) for part in parts if part.left(ledgers)}
+        if not left:
+            return "架空の市は、もう読み込まれています。"
+        with (say or Progress()).of(sum(left.values())) as progress:
+            await everybody_is_there(databases[INTAKE], {unit for part in parts for unit in part.commands}, progress)
+            for part in parts:
+                if part.name in left:
+                    await _load(part, databases, ledgers, city_parameters, progress)
+    return f"架空の市を読み込みました（{sum(left.values()):,} 件の出来事）。"
 
 
 def _parts(known: Ledger, households: int | None) -> list[Part]:
@@ -97,16 +93,12 @@ def unit_of(command: Command) -> str:
     return str(getattr(command, "unit", OUTREACH))
 
 
-def _complete(part: Part, ledgers: Mapping[str, Ledger]) -> bool:
-    return all(ledgers[unit].positions.get(part.name, 0) >= len(commands) for unit, commands in part.commands.items())
-
-
 async def _load(part: Part, databases: Mapping[str, Database], ledgers: Mapping[str, Ledger], city: Path | None, progress: Progress) -> None:
     at_work = desks((part.until + _JST).date(), city)
     await _play(part, INTAKE, at_work[INTAKE], databases[INTAKE], ledgers[INTAKE], progress)
 
     async def follow(unit: str) -> None:
-        await _has_heard(databases[unit], unit, part, progress)
+        await has_heard(databases[unit], unit, part.commands[unit], progress)
         await _play(part, unit, at_work[unit], databases[unit], ledgers[unit], progress)
 
     try:
@@ -164,71 +156,3 @@ def _slice(at: datetime, until: datetime) -> tuple[int, ...]:
     if days_ago < 92:
         return day.isocalendar()[:2]
     return (day.year, day.month) if days_ago < 365 else (day.year,)
-
-
-# waiting for the units -------------------------------------------------------------------------------------------------
-
-
-def _alone(database: Database) -> "_Lock":
-    return _Lock(database)
-
-
-class _Lock:
-    """Two loads at once would wait for each other in strange ways; the second is told."""
-
-    def __init__(self, database: Database) -> None:
-        self.database = database
-
-    async def __aenter__(self) -> None:
-        self.connection = await self.database.engine.connect()
-        if not (await self.connection.execute(text("select pg_try_advisory_lock(7221, 999999)"))).scalar():
-            await self.connection.close()
-            raise CannotLoad("いま別の読み込みが動いています。終わるのを待ってください。")
-        await self.connection.commit()
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.connection.execute(text("select pg_advisory_unlock(7221, 999999)"))
-        await self.connection.close()
-
-
-async def _everybody_is_there(database: Database, parts: Sequence[Part], progress: Progress) -> None:
-    """つなぎ先の窓口が名乗るまで待つ（立ち上げた直後）。"""
-    wanted = {unit for part in parts for unit in part.commands if unit.startswith("cases-")}
-
-    async def missing(rd: Read) -> set[str]:
-        return wanted - {unit.unit for unit in await referral_targets(rd)}
-
-    await _until_none(database, missing, "窓口が名乗るのを待っています", 90, progress)
-
-
-async def _has_heard(database: Database, unit: str, part: Part, progress: Progress) -> None:
-    """The unit has heard of every referral it answers and of every member it writes about."""
-    referrals = [command.referral.id for command in part.commands[unit] if hasattr(command, "referral")]
-    members = {c.member for c in part.commands[unit] if isinstance(c, RecordFact) and c.member}
-    if unit == OUTREACH:
-        return
-
-    async def missing(rd: Read) -> set[UUID]:
-        known = await rd.rows(text("select referral_id as id from referral where referral_id = any(:ids)"), {"ids": referrals})
-        met = await rd.rows(text("select member_id as id from member where member_id = any(:ids)"), {"ids": list(members)})
-        return (set(referrals) | members) - {row.id for row in (*known, *met)}
-
-    await _until_none(database, missing, f"{unit} に届くのを待っています", PATIENCE, progress)
-
-
-async def _until_none(database: Database, missing: Callable[[Read], Awaitable[set[str]] | Awaitable[set[UUID]]], what: str, patience: float, progress: Progress) -> None:
-    """Polls with growing pauses; gives up only when nothing has changed for `patience` seconds."""
-    clock = asyncio.get_running_loop().time
-    pause, last, since = 0.05, -1, clock()
-    while True:
-        async with database.read() as rd:
-            left = len(await missing(rd))
-        if not left:
-            return
-        if left != last:
-            last, since = left, clock()
-        if clock() - since > patience:
-            raise CannotLoad(f"{what}が、{left} 件が届きません。make status で窓口が動いているか確かめ、もう一度読み込んでください（続きから入ります）。")
-        progress.wait(f"{what}（あと {left:,}）")
-        await asyncio.sleep(pause)
-        pause = min(pause * 1.5, 1.0)

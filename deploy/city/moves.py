@@ -9,7 +9,7 @@ from deploy.city.people import Person
 from deploy.city.population import identity
 
 #: type → (role, relation, generation, marital) of the one who left, as seen from today's head
-_SPOUSE = ("spouse", "11", 0, "married")
+_SPOUSE = ("spouse", "12", 0, "married")
 _PARENT = ("parent", "52", 0, "widowed")
 
 
@@ -87,8 +87,9 @@ def _former(life: Life, seed: int, role: str, relation: str, generation: int, ma
         birth = min(birth, day - timedelta(days=18 * 366))
     first = names.given(life.rng, sex, birth.year, {member.given for member in life.household.members})
     no = life.household.no
+    his = {"12": "11", "52": "51"}
     return Person(
         id=identity(seed, "person", no, "former"), resident_no=f"9{no:07d}91", sex=sex, birth=birth, age=(day - birth).days // 365, role=role,
-        relation={"11": "11" if sex == "M" else "12", "52": "51" if sex == "M" else "52"}.get(relation, relation), generation=generation,
-        surname=head.surname, surname_kana=head.surname_kana, given=first.written, given_kana=first.kana, registry_no=head.registry_no, marital=marital,
+        relation=his.get(relation, relation) if sex == "M" else relation, generation=generation, surname=head.surname, marital=marital,
+        surname_kana=head.surname_kana, given=first.written, given_kana=first.kana, registry_no=head.registry_no,
     )  # fmt: skip

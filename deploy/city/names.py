@@ -15,7 +15,8 @@ _MEN = {
 }
 _WOMEN = {
     1900: "ハナ/ハナ 和子/カズコ 幸子/サチコ 節子/セツコ キヨ/キヨ 文子/フミコ 千代/チヨ 静江/シズエ トミ/トミ 美代/ミヨ 久子/ヒサコ 敏子/トシコ",
-    1950: "洋子/ヨウコ 恵子/ケイコ 京子/キョウコ 由美子/ユミコ 明美/アケミ 裕子/ユウコ 久美子/クミコ 真由美/マユミ 直美/ナオミ 悦子/エツコ 幸恵/ユキエ 典子/ノリコ",
+    1950: "洋子/ヨウコ 恵子/ケイコ 京子/キョウコ 由美子/ユミコ 明美/アケミ 裕子/ユウコ 久美子/クミコ 真由美/マユミ 直美/ナオミ 悦子/エツコ"
+    " 幸恵/ユキエ 典子/ノリコ",
     1975: "香織/カオリ 愛/アイ 美咲/ミサキ 彩/アヤ 千尋/チヒロ 麻衣/マイ 恵/メグミ 智美/トモミ 舞/マイ 裕美/ヒロミ 亜希/アキ 早紀/サキ",
     2000: "葵/アオイ 結衣/ユイ 陽菜/ヒナ 凛/リン 紬/ツムギ 芽依/メイ 咲/サキ 莉子/リコ 楓/カエデ 澪/ミオ 心春/コハル 杏/アン",
 }
@@ -31,7 +32,7 @@ def _words(text: str) -> list[Word]:
 
 
 #: "見本", "見本田", … 姓と読み（例: 試験沢 シケンサワ）
-SURNAMES: list[Word] = [Word(stem.written + tail.written, stem.kana + tail.kana) for stem in _words(_STEMS) for tail in [Word("", ""), *_words(_TAILS)]]
+SURNAMES = [Word(stem.written + tail.written, stem.kana + tail.kana) for stem in _words(_STEMS) for tail in [Word("", ""), *_words(_TAILS)]]
 _GIVEN = {
     "M": [(start, _words(text)) for start, text in _MEN.items()],
     "F": [(start, _words(text)) for start, text in _WOMEN.items()],

@@ -79,14 +79,13 @@ def _household(no: int, code: str, places: list[Place], area: str, nth: int, see
     for number, (place, born) in enumerate(zip(places, births, strict=True)):
         own = names.surname(rng) if place.relation == "99" else family
         first = story.given[number] if story else names.given(rng, place.sex, born.year, {member.given for member in members})
-        members.append(
-            Person(
-                id=identity(seed, "person", no, number), resident_no=f"9{no:07d}{number:02d}", sex=place.sex, birth=born, age=place.age,
-                role=place.role, relation=place.relation, generation=place.generation, marital=place.marital,
-                surname=own.written, surname_kana=own.kana, given=first.written, given_kana=first.kana, registry_no=f"8{no:08d}1",
-                phone=home.phone if number == 0 else "",
-            )  # fmt: skip
-        )
+        member = Person(
+            id=identity(seed, "person", no, number), resident_no=f"9{no:07d}{number:02d}", sex=place.sex, birth=born, age=place.age,
+            role=place.role, relation=place.relation, generation=place.generation, marital=place.marital,
+            surname=own.written, surname_kana=own.kana, given=first.written, given_kana=first.kana, registry_no=f"8{no:08d}1",
+            phone=home.phone if number == 0 else "",
+        )  # fmt: skip
+        members.append(member)
     return Household(no=no, id=identity(seed, "household", no), type=code, address=home, members=members, demo=story.key if story else "")
 
 

@@ -2,6 +2,9 @@
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -16,25 +19,35 @@ _TITLES = {
 class Progress:
     """Silent: for tests."""
 
+    @contextmanager
+    def of(self, total: int) -> Iterator[Self]:
+        """While `total` commands are played."""
+        self.begin(total)
+        try:
+            yield self
+        finally:
+            self.end()
+
     def begin(self, total: int) -> None: ...
+
+    def end(self) -> None: ...
 
     def advance(self, unit: str, count: int) -> None: ...
 
     def wait(self, what: str) -> None: ...
 
-    def end(self) -> None: ...
-
 
 class Bar(Progress):
     """端末: 棒と、残り時間の見積もり。"""
 
-    def __init__(self) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("残り"), TimeRemainingColumn())
-        self.bars = Bars(*columns, console=Console(highlight=False))
-
     def begin(self, total: int) -> None:
+        clock = (TimeElapsedColumn(), TextColumn("残り"), TimeRemainingColumn())
+        self.bars = Bars(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), *clock, console=Console(highlight=False))
         self.task = self.bars.add_task("架空の市", total=total)
         self.bars.start()
+
+    def end(self) -> None:
+        self.bars.stop()
 
     def advance(self, unit: str, count: int) -> None:
         self.bars.update(self.task, advance=count, description=_TITLES.get(unit, unit))
@@ -42,16 +55,12 @@ class Bar(Progress):
     def wait(self, what: str) -> None:
         self.bars.update(self.task, description=what)
 
-    def end(self) -> None:
-        self.bars.stop()
-
 
 class Lines(Progress):
     """端末でなければ、一秒に一行。"""
 
     def begin(self, total: int) -> None:
-        self.total, self.done, self.began, self.spoken = total, 0, time.monotonic(), 0.0
-        self.line = ""
+        self.total, self.done, self.began, self.spoken, self.line = total, 0, time.monotonic(), 0.0, ""
 
     def advance(self, unit: str, count: int) -> None:
         self.done += count

@@ -202,7 +202,8 @@ def generations_without_minors(hand: Hand, kind: HouseholdType) -> Iterator[list
             middle, grandchildren = [hand.one(hand.sex(0.45), 57, (42, ELDERLY - 1), "head", "02", 1, hand.lone())], extra + 1
         top = hand.elders(old, middle[0].age + 27, "parent")
         base = min(p.age for p in middle) - 28
-        young = [hand.one(hand.sex(0.47), base - 2.5 * n, (ADULT, max(base + 12, ADULT + 4)), "child", "20", 2, "unmarried") for n in range(grandchildren)]
+        limits = (ADULT, max(base + 12, ADULT + 4))
+        young = [hand.one(hand.sex(0.47), base - 2.5 * n, limits, "child", "20", 2, "unmarried") for n in range(grandchildren)]
         yield [*middle, *young, *top]
 
 

@@ -69,7 +69,8 @@ def _withdrawal(city: Parameters, rng: Random, households: Sequence[Household], 
     wanted_middle = round(rates["rate_40_64"] * len(middle))
 
     def weight(pair: Pair) -> float:
-        return (rates["male"] if pair[1].sex == "M" else 1 - rates["male"]) * (0.02 if pair[1].marital == "married" else 1)
+        male = float(rates["male"])
+        return (male if pair[1].sex == "M" else 1 - male) * (0.02 if pair[1].marital == "married" else 1)
 
     def lives_with_parent(pair: Pair) -> bool:
         return pair[0].type in ("P65", "G2") and pair[1].generation == (1 if pair[0].type == "P65" else 2)
@@ -81,7 +82,8 @@ def _withdrawal(city: Parameters, rng: Random, households: Sequence[Household], 
     chosen = _weighted(rng, fifties, weight, rates["eighty_fifty"])
     chosen += _weighted(rng, at_home, weight, with_parents - len(chosen))
     chosen += _weighted(rng, elsewhere, weight, wanted_middle - len(chosen))
-    chosen += _weighted(rng, young, lambda p: weight(p) * (2 if p[0].type in ("P0", "P65", "G2", "N") else 1), round(rates["rate_15_39"] * len(young)))
+    families = ("P0", "P65", "G2", "N")
+    chosen += _weighted(rng, young, lambda p: weight(p) * (2 if p[0].type in families else 1), round(rates["rate_15_39"] * len(young)))
     for household, person in chosen:
         _withdraw(rng, rates, household, person, as_of)
 

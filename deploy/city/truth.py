@@ -4,9 +4,9 @@ Written on purpose without a look at notify's rules or parameters: where both ag
 somebody must look. Deliberate faults (contradictions, duplicates) are left out of the reading, so they cost the engine recall.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -15,13 +15,13 @@ from deploy.city.commands import (
     CheckIn,
     CloseCase,
     Command,
-    EndWatch,
     JoinHousehold,
     LeaveHousehold,
     PlanWatch,
     RecordFact,
     RegisterHousehold,
 )
+from deploy.city.parameters import Parameters
 from deploy.city.people import Household, Person
 from deploy.city.town import Town
 
@@ -66,8 +66,6 @@ class Told:
                 self.facts[(command.member, command.kind)] = command
             case PlanWatch():
                 self.watch, self.last_success = command, command.at
-            case EndWatch():
-                self.watch = None
             case CheckIn(outcome=outcome) if outcome in ("met", "voice", "known_away"):
                 self.last_success = command.at
 
@@ -90,14 +88,28 @@ class Expected:
     why: str = ""
 
 
-def expected(household: Household, commands: Sequence[Command], until: datetime, watch_days: dict[str, int], recent_days: int) -> list[Expected]:
+@dataclass(frozen=True)
+class Reading:
+    """How to read the truth: days of the watch tiers, the hour a watch is due, and how long an event is news."""
+
+    watch_days: Mapping[str, int]
+    due_time: time
+    recent_days: int
+
+    @classmethod
+    def of(cls, city: Parameters) -> "Reading":
+        told = city.raw["truth"]
+        return cls(city.raw["history"]["watch_days"], time.fromisoformat(told["due_time"]), told["recent_days"])
+
+
+def expected(household: Household, commands: Sequence[Command], until: datetime, reading: Reading) -> list[Expected]:
     """All findings for one household at `until`."""
     told = Told()
     for command in commands:
         if command.household == household.id:
             told.hear(command)
-    today, since = (until + _JST).date(), (until + _JST).date() - timedelta(days=recent_days)
-    raw = [*_alone(told), *_missed(told, until, watch_days), *_eighty_fifty(told, today), *_combined(told), *_left_behind(told, today)]
+    today, since = (until + _JST).date(), (until + _JST).date() - timedelta(days=reading.recent_days)
+    raw = [*_alone(told), *_missed(told, until, reading), *_eighty_fifty(told, today), *_combined(told), *_left_behind(told, today)]
     state_rules = {"R-105", "R-502", "R-503", "R-907"}
     return [Expected(household.id, rule, on, rule in state_rules or on >= since, why) for rule, on, why in raw]
 
@@ -118,12 +130,12 @@ def _alone(told: Told) -> Found:
             yield "R-101", last.effective_on, last.reason
 
 
-def _missed(told: Told, until: datetime, watch_days: dict[str, int]) -> Found:
+def _missed(told: Told, until: datetime, reading: Reading) -> Found:
     """R-105 見守りの期限が過ぎている。"""
     if told.watch and told.last_success:
-        due = told.last_success + timedelta(days=watch_days[told.watch.tier])
-        if due < until:
-            yield "R-105", (due + _JST).date(), told.watch.tier
+        day = (told.last_success + _JST).date() + timedelta(days=reading.watch_days[told.watch.tier])
+        if datetime.combine(day, reading.due_time, UTC) - _JST < until:
+            yield "R-105", day, told.watch.tier
 
 
 def _pairs(told: Told, on: date, *, living: bool = True) -> Iterator[tuple[Person, Person]]:
@@ -212,10 +224,10 @@ def _dependent(told: Told, person: Person, today: date) -> bool:
 
 
 def lines(town: Town) -> Iterator[dict[str, Any]]:
-    """正解ファイルの行: alert（出るべき気づき）、duplicate（二重登録）、contradiction（矛盾）、kana（誤ったフリガナ）、latent（知られていない事情）。"""
-    days, recent = town.parameters.raw["history"]["watch_days"], town.parameters.raw["truth"]["recent_days"]
+    """正解ファイルの行: alert 出るべき気づき、duplicate 二重登録、contradiction 矛盾、kana 誤ったフリガナ、latent 知られていない事情。"""
+    reading = Reading.of(town.parameters)
     for household, commands in zip(town.households, town.histories, strict=True):
-        for found in expected(household, commands, town.until, days, recent):
+        for found in expected(household, commands, town.until, reading):
             yield {"kind": "alert", **asdict(found)}
         yield from _faults(household, commands)
         yield from _latent(household)

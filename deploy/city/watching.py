@@ -20,7 +20,7 @@ def keep_watch(life: Life) -> None:
     last = life.until - stops
     if at >= last:
         return
-    plan = life.diary.watch(at, tier, watched)
+    plan = life.diary.watch(at, tier, watched, "（架空の相談）一人でいる時間が長く、様子を見てほしい。")
     while (at := at + interval * life.rng.uniform(0.75, 0.95)) < last:
         _check(life, plan, at)
     _check(life, plan, last, sure=True)
@@ -31,7 +31,9 @@ def _check(life: Life, plan: UUID, at: datetime, *, sure: bool = False) -> None:
     if not sure and life.chance(life.rates["absent"]):
         life.diary.check_in(at, plan, "absent")
         at += timedelta(hours=life.rng.uniform(2, 9))
-    life.diary.check_in(at, plan, life.rng.choices(("met", "voice", "known_away"), (60, 35, 5))[0])
+    outcome = life.rng.choices(("met", "voice", "known_away"), (60, 35, 5))[0]
+    back = (at + timedelta(days=life.rates["watch_days"][life.household.watch] - 1)).date()
+    life.diary.check_in(at, plan, outcome, back if outcome == "known_away" else None)
 
 
 def _waking(at: datetime) -> datetime:

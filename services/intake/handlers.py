@@ -2,6 +2,8 @@
 
 from uuid import UUID, uuid4
 
+from pydantic import ValidationError
+
 from services.intake import disclosure, disclosure_store, drafts, household_store, store
 from services.intake.disclosure import Refused
 from services.intake.household import Household
@@ -11,9 +13,15 @@ from shared.messaging import Envelope, Handlers, Timer, WorkerContext
 from shared.runtime import audit
 from shared.runtime.auth import Staff
 from shared.runtime.database import Read, Transaction
-from shared.runtime.problems import NotFound
+from shared.runtime.problems import NotFound, Refusal
 
 handlers = Handlers()
+
+
+class UnreadableRequest(Refusal):
+    status = 422
+    code = "unreadable"
+    sentence = "開示の求めを読めません。"
 
 
 @handlers.on(ReferralMade)
@@ -46,7 +54,10 @@ async def draft_expired(tx: Transaction, due: Timer) -> None:
 @handlers.serve("disclose")
 async def disclose(request: bytes, context: WorkerContext) -> bytes:
     """身元の開示。答えも断りも、記録してから返す。"""
-    asked = DisclosureRequest.model_validate_json(request)
+    try:
+        asked = DisclosureRequest.model_validate_json(request)
+    except ValidationError:
+        raise UnreadableRequest from None
     async with context.db.transaction() as tx:
         answer = await _answer(tx, asked)
     return answer.model_dump_json().encode()

@@ -9,6 +9,7 @@ from services.intake.consultation import Consultation, ConsultationIncomplete, S
 from services.intake.household import Household
 from services.intake.parameters import Parameters
 from services.intake.sheet import Sheet
+from shared.runtime import telemetry
 from shared.runtime.announce import referral_targets
 from shared.runtime.database import Transaction
 from shared.runtime.problems import NotFound
@@ -34,6 +35,7 @@ async def take(tx: Transaction, sheet: Sheet, *, by: StaffRef, parameters: Param
     consultation.check(sheet, targets)
     known = await _linked(tx, sheet)
     number = await store.draw_receipt_number(tx)
+    telemetry.annotate(receipt_no=number)
     outcome = consultation.receive(
         sheet, known=known, receipt_no=number, by=by, at=tx.now, reply_due=parameters.reply_due, targets=targets, new_id=new_id
     )

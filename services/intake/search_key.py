@@ -13,7 +13,8 @@ import yaml
 HERE = Path(__file__).parent
 _SMALL = str.maketrans("ァィゥェォッャュョヮヵヶ", "アイウエオツヤユヨワカケ")
 #: ジとヂ、ズとヅ、ヲとオ は届け出の書き分けが揺れる
-_SAME_SOUND = str.maketrans({"ヂ": "ジ", "ヅ": "ズ", "ヲ": "オ", "ヰ": "イ", "ヱ": "エ"})
+_VOICED_ALIKE = str.maketrans({"ヂ": "ジ", "ヅ": "ズ"})
+_ALIKE = str.maketrans({"ヲ": "オ", "ヰ": "イ", "ヱ": "エ"})
 _ROWS = {"ア": "アカサタナハマヤラワ", "イ": "イキシチニヒミリ", "ウ": "ウクスツヌフムユル", "エ": "エケセテネヘメレ", "オ": "オコソトノホモヨロ"}
 _VOWEL = {kana: vowel for vowel, row in _ROWS.items() for kana in row}
 _HIRAGANA = {code: code + 0x60 for code in range(0x3041, 0x3097)}
@@ -28,9 +29,9 @@ def katakana(text: str) -> str:
 
 def kana_key(text: str) -> str:
     """清音化した鍵。「ﾀｶﾊｼ ﾌﾐｺ」「たかはし　ふみこ」「タカバシ フミコ」は同じ鍵になる。"""
-    plain = katakana(text).translate(_SAME_SOUND)
+    plain = katakana(text).translate(_VOICED_ALIKE)
     unvoiced = "".join(c for c in unicodedata.normalize("NFD", plain) if c not in _VOICING)
-    letters = [c for c in unvoiced.translate(_SMALL) if c.isalnum() or c == "ー"]
+    letters = [c for c in unvoiced.translate(_SMALL).translate(_ALIKE) if c.isalnum() or c == "ー"]
     return "".join(_without_long_vowel(letters))
 
 

@@ -80,7 +80,12 @@ async def call_list(request: Request, alert_id: UUID, staff: Reader, rd: Rd) -> 
     known = await lists.one(rd, alert_id)
     await audit.record(rd, staff, "print", "alert", alert_id, household_id=known.alert.household_id, purpose="call_list")
     opened = views.row(known, await unit_titles(rd), rd.now, parameters_for(request, rd))
-    return render(request, "calls.html", {"row": opened, "printed_at": rd.now})
+    return render(request, "calls.html", {"row": opened, "calls": opened.desks or [_addressee(opened)], "printed_at": rd.now})
+
+
+def _addressee(opened: views.Row) -> dict[str, str]:
+    """まだどの窓口も関わっていなければ、あて先に連絡する。"""
+    return {"title": opened.to, "stage": "あて先", "since": ""}
 
 
 # ── 操作
@@ -102,9 +107,9 @@ async def take(request: Request, alert_id: UUID, revision: Revision, staff: Coor
 async def dismiss(
     request: Request, alert_id: UUID, revision: Revision, staff: Coordinator, tx: Tx, reason: Annotated[str, Form()] = "", place: Place = "row"
 ) -> Response:
-    if reason not in set(DismissReason):
-        raise FormIncomplete("見送りの理由を選んでください。次に同じ気づきが出たとき、理由を見せます。", fields={"reason": "理由を選んでください。"})
     alert = await store.alert(tx, alert_id, to_change=True)
+    if reason not in set(DismissReason):
+        return await _reason_missing(request, tx, staff, alert)
     return await _save(request, tx, staff, place, "dismiss", alert, decide.dismiss(alert, DismissReason(reason), revision=revision, at=tx.now))
 
 
@@ -149,6 +154,15 @@ async def _save(request: Request, tx: Transaction, staff: Staff, place: str, act
     return render(request, "inbox.html", {**await _opened(request, tx, staff, known), "place": place}, block="saved")
 
 
+async def _reason_missing(request: Request, tx: Transaction, staff: Staff, alert: Alert) -> Response:
+    """欄に理由を返す。次に同じ気づきが出たとき、選んだ理由を見せるので、空では閉じられない。"""
+    errors = {"reason": "見送りの理由を選んでください。"}
+    if not is_fragment(request):
+        raise FormIncomplete(errors["reason"], fields=errors)
+    shown = await _opened(request, tx, staff, lists.Known(alert, await store.known(tx, alert.household_id)))
+    return render(request, "inbox.html", {**shown, "errors": errors, "place": "detail"}, block="saved", status=422)
+
+
 async def _opened(request: Request, handle: Read, staff: Staff, known: lists.Known) -> dict[str, object]:
     """右の一枚: この気づきと、同じ世帯のほかの気づき。"""
     titles, given = await unit_titles(handle), parameters_for(request, handle)
@@ -177,7 +191,7 @@ async def _inbox(request: Request, rd: Read, wanted: Filter) -> dict[str, object
 
 
 def _choices(staff: Staff) -> dict[str, object]:
-    return {"may_act": "coordinator" in staff.roles, "reasons": [(one.value, one.label) for one in DismissReason]}
+    return {"may_act": "coordinator" in staff.roles, "errors": {}, "reasons": [(one.value, one.label) for one in DismissReason]}
 
 
 async def _by_severity(rd: Read) -> list[tuple[Severity, int]]:

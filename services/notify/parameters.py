@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict
 
-from services.notify.deadlines import after_business_days, at_time, day_of
+from services.notify.deadlines import at_time, day_of
 from shared.contracts.alert import Severity
 from shared.contracts.codes import code_list
 from shared.contracts.event import Lane
 from shared.contracts.visit import WatchTier
+from shared.runtime.business_days import Calendar
+from shared.runtime.parameters import in_force
 
 OURS = Path(__file__).with_name("parameters.yaml")
 _END_OF_DAY = time(23, 59)
@@ -91,6 +91,7 @@ class Parameters(_Value):
     not_a_domain: frozenset[str]
     sla: Mapping[Severity, Span]
     closing_time: time
+    closed_days: frozenset[str]
     escalate_to: tuple[str, ...]
     cooldown_days: int
     late_hours: int
@@ -100,13 +101,17 @@ class Parameters(_Value):
     #: CL-04 の値 → 分野の数え方
     issue_groups: Mapping[str, tuple[str, ...]]
 
+    @property
+    def open_days(self) -> Calendar:
+        return Calendar(self.closed_days)
+
     def due(self, rule_id: str, severity: Severity, now: datetime) -> datetime:
         """対応の期限。日で数える期限はその日の閉庁まで、当日の期限は日付が変わるまで。"""
         span, own_days, today = self.sla[severity], self.rules[rule_id].due_days, day_of(now)
         if own_days is not None:
             return at_time(today + timedelta(days=own_days), self.closing_time)
         if span.due_business_days is not None:
-            return at_time(after_business_days(today, span.due_business_days), self.closing_time)
+            return at_time(self.open_days.after(today, span.due_business_days), self.closing_time)
         return at_time(today + timedelta(days=span.due_days), self.closing_time) if span.due_days else at_time(today, _END_OF_DAY)
 
     def acknowledge_by(self, severity: Severity, now: datetime) -> datetime:
@@ -114,39 +119,14 @@ class Parameters(_Value):
         span = self.sla[severity]
         if span.ack_minutes is not None:
             return now + timedelta(minutes=span.ack_minutes)
-        return at_time(after_business_days(day_of(now), span.ack_business_days or 1), self.closing_time)
+        return at_time(self.open_days.after(day_of(now), span.ack_business_days or 1), self.closing_time)
 
 
+@cache
 def parameters_on(day: date, city: Path | None = None) -> Parameters:
     """`day` に効いている値。`city` は市の値の folder（settings.city_parameters）。"""
-    return _on(day, city)
-
-
-Document = Mapping[str, Mapping[str, list[Mapping[str, Any]]]]
-
-
-@cache
-def _documents(city: Path | None) -> tuple[Document, ...]:
-    """Ours first, then the city's, so that on equal dates the city wins."""
-    places = [OURS] + ([city / "notify.yaml"] if city and (city / "notify.yaml").is_file() else [])
-    return tuple(yaml.safe_load(place.read_text(encoding="utf-8")) for place in places)
-
-
-@cache
-def _on(day: date, city: Path | None) -> Parameters:
-    groups = {entry.code: entry.groups for entry in code_list("CL-04", day).entries}
-    return Parameters.model_validate(_chosen("parameters", day, city) | {"rules": _chosen("rules", day, city), "issue_groups": groups})
-
-
-def _chosen(section: str, day: date, city: Path | None) -> dict[str, Any]:
-    """Each name with the value of the newest entry that has begun. Before our first entry the earliest one holds."""
-    entries: dict[str, list[Mapping[str, Any]]] = {}
-    for document in _documents(city):
-        for name, dated in document.get(section, {}).items():
-            entries.setdefault(name, []).extend(dated)
-    return {name: _begun(dated, day)["value"] for name, dated in entries.items()}
-
-
-def _begun(dated: list[Mapping[str, Any]], day: date) -> Mapping[str, Any]:
-    in_order = sorted(dated, key=lambda entry: entry["from"])  # stable: on equal dates the later document stays behind
-    return next((entry for entry in reversed(in_order) if entry["from"] <= day), in_order[0])
+    values = {"rules": {}, "issue_groups": {entry.code: entry.groups for entry in code_list("CL-04", day).entries}}
+    for name, parameter in in_force(day, OURS, *([city / "notify.yaml"] if city else [])).items():
+        section, _, key = name.rpartition(".")
+        (values["rules"] if section == "rules" else values)[key] = parameter.value
+    return Parameters.model_validate(values)

@@ -1,1 +1,1 @@
-"""訪問・見守り: who is watched how often, and what each look brought. The memo stays here."""
+"""訪問・見守り: 届いたつなぎから見守りを計画し、段階ごとの期限までに安否を確かめる。"""

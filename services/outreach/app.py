@@ -1,8 +1,8 @@
-"""The web part of outreach."""
+"""The web part: the watch list, check-ins, referrals to this desk."""
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
-from services.outreach import pages
+from services.outreach import pages, referral_routes, routes
 from services.outreach.worker import create_worker
 from shared.runtime.settings import Settings
 from shared.runtime.unit import Unit
@@ -10,4 +10,8 @@ from shared.runtime.web import create_web
 
 
 def create_app(settings: Settings) -> FastAPI:
-    return create_web(Unit.load("services.outreach"), settings, routers=[pages.router], create_worker=create_worker)
+    unit = Unit.load("services.outreach")
+    base = APIRouter(prefix=unit.base)
+    for router in (pages.router, routes.router, referral_routes.router):
+        base.include_router(router)
+    return create_web(unit, settings, routers=[base], create_worker=create_worker)

@@ -1,74 +1,59 @@
-"""氏名を受付に照会する。写しは、つなぎか見守りが続くあいだだけ持つ。"""
+"""氏名を受付に照会する: つなぎか見守りの根拠を添えて尋ね、写しを持つ。受付が止まっていれば、間をあけて尋ね直す。"""
 
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
-from sqlalchemy.dialects.postgresql import insert
-
-from services.outreach.tables import disclosure, identity, referral, watch
+from services.outreach import identity
+from services.outreach.identity import Question
+from services.outreach.referral import Referral
+from services.outreach.watch import Watch
 from shared.contracts.disclosure import Disclosure, DisclosureRequest
 from shared.contracts.event import HouseholdId, LegalBasis, ReferralId
 from shared.messaging import Intent, WorkerContext
-from shared.runtime.database import Read, Transaction
+from shared.runtime.database import Transaction
 
 KIND = "disclosure"
 SUBJECT = "svc.intake.disclose"
+#: what intake answers while it has not heard of a referral that another desk made
+NOT_YET = {"unknown_referral", "unknown_household"}
 
 
-async def ask(
-    tx: Transaction, household_id: HouseholdId, basis: LegalBasis, *, why: str, referral_id: ReferralId | None = None, purpose: str = "referral"
-) -> None:
-    """Leaves the question to the worker. `why` (a referral, a watch, an event) makes it the same question or a new one."""
-    statement = insert(disclosure).values(household_id=household_id, state="asked", asked_at=tx.now)
-    await tx.execute(statement.on_conflict_do_update(index_elements=["household_id"], set_={"asked_at": tx.now}))
-    tx.intend(KIND, why, {"household": household_id, "basis": basis.value, "purpose": purpose, "referral": referral_id})
+class NotYetKnown(Exception):
+    """Intake will hear of the referral; the intent is tried again with growing pauses."""
+
+
+def about_referral(referral: Referral) -> Question:
+    return Question(referral.referral_id, referral.household_id, referral.legal_basis, referral.referral_id)
+
+
+def about_watch(watch: Watch) -> Question:
+    """つなぎのない見守り。受付は、この窓口あてのつなぎがある世帯だけに答える。"""
+    return Question(watch.plan_id, watch.household_id, watch.legal_basis)
+
+
+async def ask(tx: Transaction, question: Question, *, why: str = "") -> None:
+    """Leaves the question to the worker. The same question is asked once; `why` makes it a new one."""
+    await identity.asked(tx, question)
+    payload = {"question": question.question_id, "household": question.household_id, "basis": question.legal_basis.value}
+    tx.intend(KIND, f"{question.question_id}{why and ':'}{why}", payload | ({"referral": question.referral_id} if question.referral_id else {}))
 
 
 async def ask_intake(intent: Intent, context: WorkerContext) -> None:
-    """Runs outside a transaction. Intake away: raised, and so asked again with growing pauses."""
+    """Runs outside a transaction. A refusal is kept and shown; only a referral that intake has yet to hear of is asked again."""
     given = intent.payload
-    household_id = HouseholdId(UUID(given["household"]))
+    question_id = UUID(given["question"])
     async with context.db.read() as rd:
-        if not await has_ground(rd, household_id):
-            return  # declined or ended meanwhile
+        if not await identity.is_wanted(rd, question_id):
+            return
+    referral_id = ReferralId(UUID(given["referral"])) if "referral" in given else None
     request = DisclosureRequest(
         asker="outreach",
-        household_id=household_id,
-        purpose=given["purpose"],
+        household_id=HouseholdId(UUID(given["household"])),
+        purpose="referral" if referral_id else "watch",
         legal_basis=LegalBasis(given["basis"]),
-        referral_id=ReferralId(UUID(given["referral"])) if given["referral"] else None,
+        referral_id=referral_id,
     )
     answer = Disclosure.model_validate_json(await context.request(SUBJECT, request.model_dump_json().encode()))
+    if referral_id and answer.refused in NOT_YET:
+        raise NotYetKnown
     async with context.db.transaction() as tx:
-        await keep(tx, answer)
-
-
-async def keep(tx: Transaction, answer: Disclosure) -> None:
-    if not await has_ground(tx, answer.household_id):
-        return
-    state = {"state": "refused" if answer.refused else "received", "refused": answer.refused}
-    kept = {} if answer.refused else {"address": answer.address}
-    await tx.execute(update(disclosure).where(disclosure.c.household_id == answer.household_id).values(state | kept))
-    for person in answer.members:
-        values = {"name": person.name, "kana": person.kana, "phone": person.phone}
-        statement = insert(identity).values(household_id=answer.household_id, member_id=person.member_id, **values)
-        await tx.execute(statement.on_conflict_do_update(index_elements=["household_id", "member_id"], set_=values))
-
-
-async def has_ground(handle: Read, household_id: HouseholdId) -> bool:
-    """返事待ち・受理したつなぎ、または続いている見守りがあるか。"""
-    watching = select(watch.c.id).where(watch.c.household_id == household_id, watch.c.ended_on.is_(None))
-    waiting = select(referral.c.id).where(referral.c.household_id == household_id, referral.c.state.in_(["received", "held"]))
-    return await handle.row(watching.limit(1)) is not None or await handle.row(waiting.limit(1)) is not None
-
-
-async def is_kept(handle: Read, household_id: HouseholdId) -> bool:
-    return await handle.scalar(select(identity.c.member_id).where(identity.c.household_id == household_id).limit(1)) is not None
-
-
-async def forget(tx: Transaction, household_id: HouseholdId) -> None:
-    """根拠がなくなれば、写しを消す。記録（いつ何があったか）は残る。"""
-    if await has_ground(tx, household_id):
-        return
-    for table in (identity, disclosure):
-        await tx.execute(delete(table).where(table.c.household_id == household_id))
+        await identity.keep(tx, question_id, answer)

@@ -1,48 +1,60 @@
-"""What outreach keeps of others' events: who lives in the household, and whether the center was told of it."""
+"""What others told this desk: who lives in a household, without names."""
 
-from sqlalchemy import delete, select, update
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from services.outreach.tables import alert, household, member
-from shared.contracts.alert import AlertRaised
-from shared.contracts.event import HouseholdId
-from shared.contracts.household import HouseholdRegistered, MemberCorrected, MemberJoined, MemberLeft
+from services.outreach import tables
+from shared.contracts.event import HouseholdId, MemberId, Month
+from shared.contracts.household import Area, HouseholdRegistered, LeavingReason, MemberCorrected, MemberJoined, MemberLeft, MemberRole
 from shared.runtime.database import Read, Transaction
+
+h, m = tables.household, tables.member
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    member_id: MemberId
+    role: MemberRole
+    birth_month: Month | None
+    left: LeavingReason | None = None
 
 
 async def registered(tx: Transaction, event: HouseholdRegistered) -> None:
-    statement = insert(household).values(household_id=event.household_id, area=event.area.value)
+    statement = insert(h).values(household_id=event.household_id, area=event.area.value)
     await tx.execute(statement.on_conflict_do_update(index_elements=["household_id"], set_={"area": event.area.value}))
 
 
 async def joined(tx: Transaction, event: MemberJoined | MemberCorrected) -> None:
-    """加わった・訂正された。また加わった人からは、離れた記録を消す。"""
-    values = {"role": event.role.value, "birth_month": event.birth_month}
-    back = {"left_on": None, "left_reason": None} if isinstance(event, MemberJoined) else {}
-    statement = insert(member).values(household_id=event.household_id, member_id=event.member_id, **values)
-    await tx.execute(statement.on_conflict_do_update(index_elements=["household_id", "member_id"], set_=values | back))
+    """A member who joins again after leaving is present again; a correction leaves that as it is."""
+    values: dict[str, Any] = {"role": event.role.value, "birth_month": event.birth_month}
+    if isinstance(event, MemberJoined):
+        values |= {"left_reason": None, "left_on": None}
+    statement = insert(m).values(household_id=event.household_id, member_id=event.member_id, **values)
+    await tx.execute(statement.on_conflict_do_update(index_elements=["household_id", "member_id"], set_=values))
 
 
 async def left(tx: Transaction, event: MemberLeft) -> None:
-    gone = {"left_on": event.effective_on, "left_reason": event.reason.value}
-    await tx.execute(update(member).where(member.c.household_id == event.household_id, member.c.member_id == event.member_id).values(gone))
+    """見守りは終わらせない。終えるのは人が決める（名簿に「転出」などの印が出る）。"""
+    gone = update(m).where(m.c.household_id == event.household_id, m.c.member_id == event.member_id)
+    await tx.execute(gone.values(left_reason=event.reason.value, left_on=event.effective_on))
 
 
-async def anybody_left(handle: Read, household_id: HouseholdId) -> bool:
-    """世帯に、まだ誰かいるか。"""
-    found = await handle.scalar(select(member.c.member_id).where(member.c.household_id == household_id, member.c.left_on.is_(None)).limit(1))
-    return found is not None
+async def area(handle: Read, household_id: HouseholdId) -> Area:
+    found = await handle.scalar(select(h.c.area).where(h.c.household_id == household_id))
+    return Area(found) if found else Area.UNKNOWN
 
 
-async def alerted(tx: Transaction, event: AlertRaised) -> None:
-    values = {"severity": event.severity.value, "state": "raised"}
-    statement = insert(alert).values(id=event.alert_id, household_id=event.household_id, rule_id=event.rule_id, **values)
-    await tx.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values))
+async def members(handle: Read, household_id: HouseholdId) -> list[Member]:
+    """年長の順。離れた人も、見守りが残っていれば要るので含む。"""
+    rows = await handle.rows(select(m).where(m.c.household_id == household_id).order_by(m.c.birth_month.asc().nulls_last(), m.c.member_id))
+    return [Member(row.member_id, MemberRole(row.role), row.birth_month, LeavingReason(row.left_reason) if row.left_reason else None) for row in rows]
 
 
-async def alert_moved(tx: Transaction, alert_id: object, state: str) -> None:
-    await tx.execute(update(alert).where(alert.c.id == alert_id).values(state=state))
-
-
-async def alert_over(tx: Transaction, alert_id: object) -> None:
-    await tx.execute(delete(alert).where(alert.c.id == alert_id))
+def age_about(birth_month: Month, on: date) -> int:
+    """生年月だけで数えた年齢（歳）。その月のうちは、もう誕生日が来たものとして数える。"""
+    year, month = (int(part) for part in birth_month.split("-"))
+    return on.year - year - (on.month < month)

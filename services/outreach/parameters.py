@@ -1,41 +1,30 @@
-"""見守りの間隔を、日付つきの YAML から値にする。The city's outreach.yaml wins from its own date on."""
+"""決まりを読む: 同梱の parameters.yaml、その上に市の outreach.yaml。日付つきの値。"""
 
-from collections.abc import Mapping
 from datetime import date, time
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict
-
+from services.outreach.watch import Rules
 from shared.contracts.visit import WatchTier
+from shared.runtime import parameters
 
 OURS = Path(__file__).with_name("parameters.yaml")
 
 
-class Parameters(BaseModel):
-    """ある日に効いている値。"""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    interval_days: Mapping[WatchTier, int]
-    due_time: time
-    after_return_days: int
-    max_away_days: int
+def _layers(city: Path | None) -> tuple[Path, ...]:
+    return (OURS, *parameters.city_layer(city, "outreach"))
 
 
 @cache
-def parameters_on(day: date, city: Path | None = None) -> Parameters:
-    """`day` に効いている値。`city` は市の値の folder（settings.city_parameters）。"""
-    places = [OURS] + ([city / "outreach.yaml"] if city and (city / "outreach.yaml").is_file() else [])
-    entries: dict[str, list[Mapping[str, Any]]] = {}
-    for place in places:
-        for name, dated in yaml.safe_load(place.read_text(encoding="utf-8"))["parameters"].items():
-            entries.setdefault(name, []).extend(dated)
-    return Parameters.model_validate({name: _begun(dated, day)["value"] for name, dated in entries.items()})
+def rules_on(on: date, city: Path | None = None) -> Rules:
+    """その日の決まり。"""
+    files = _layers(city)
+    return Rules(
+        interval_days={tier: int(parameters.value(f"interval_days.{tier}", on, *files)) for tier in WatchTier},
+        due_time=time.fromisoformat(parameters.value("due_time", on, *files)),
+        longest_away_days=int(parameters.value("longest_away_days", on, *files)),
+    )
 
 
-def _begun(dated: list[Mapping[str, Any]], day: date) -> Mapping[str, Any]:
-    in_order = sorted(dated, key=lambda entry: entry["from"])  # stable: on equal dates the city's entry stays behind
-    return next((entry for entry in reversed(in_order) if entry["from"] <= day), in_order[0])
+def center_phone(on: date, city: Path | None = None) -> str:
+    return str(parameters.value("center_phone", on, *_layers(city)))

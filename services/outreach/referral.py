@@ -1,18 +1,14 @@
-"""届いたつなぎ: 見守りを始めて受ける、理由をつけて断る、保留にする。Pure."""
+"""届いたつなぎ（FM8 つなぎ票）: 見守りを計画して受理する、理由をつけて不受理にする、保留にする。"""
 
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 
-from shared.contracts.consultation import Urgency
-from shared.contracts.event import Event, HouseholdId, LegalBasis, MemberId, ReferralId
+from services.outreach.outcome import Outcome, StaffRef
+from shared.contracts.consultation import ConsentState, Urgency
+from shared.contracts.event import HouseholdId, LegalBasis, MemberId, ReferralId
 from shared.contracts.referral import DeclineReason, ReferralAccepted, ReferralDeclined, ReferralHeld, ReferralMade
-from shared.runtime.problems import FormIncomplete, Refusal
-
-
-class ReferralAlreadyAnswered(Refusal):
-    code = "referral_already_answered"
-    sentence = "このつなぎには、すでに返事をしています。一覧を開き直してください。"
+from shared.runtime.problems import Refusal
 
 
 class ReferralState(StrEnum):
@@ -27,57 +23,79 @@ class ReferralState(StrEnum):
 
     @property
     def waiting(self) -> bool:
+        """返事がまだか。保留も、返信期限までに決める約束なので「まだ」。"""
         return self in (ReferralState.RECEIVED, ReferralState.HELD)
+
+
+class ReferralAlreadyAnswered(Refusal):
+    code = "referral_already_answered"
+    sentence = "このつなぎには、すでに返事をしています。"
+
+
+class ReasonMissing(Refusal):
+    status = 422
+    code = "reason_missing"
+    sentence = "不受理の理由を選んでください。"
 
 
 @dataclass(frozen=True, slots=True)
 class Referral:
-    id: ReferralId
+    referral_id: ReferralId
     household_id: HouseholdId
     from_unit: str
     member_ids: tuple[MemberId, ...]
+    topics: tuple[str, ...]
     urgency: Urgency
+    consent: ConsentState
     legal_basis: LegalBasis
     made_on: date
     reply_due: date
     receipt_no: str | None = None
     state: ReferralState = ReferralState.RECEIVED
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    referral: Referral
-    events: tuple[Event, ...]
+    answered_by: StaffRef | None = None
+    answered_on: date | None = None
+    decline_reason: DeclineReason | None = None
+    version: int = 1
 
 
 def arrive(event: ReferralMade, source: str) -> Referral:
+    """届いたつなぎ。返事をするまで「返信待ち」。"""
     return Referral(
-        event.referral_id, event.household_id, source, event.member_ids, event.urgency, event.legal_basis, event.made_on, event.reply_due,
-        event.receipt_no,
+        event.referral_id, event.household_id, source, event.member_ids, event.topics, event.urgency, event.consent, event.legal_basis, event.made_on,
+        event.reply_due, event.receipt_no,
     )  # fmt: skip
 
 
-def accept(referral: Referral, on: date) -> Answer:
-    """見守りの計画を立てるときに受理になる。"""
-    return _answer(referral, ReferralState.ACCEPTED, ReferralAccepted(**_of(referral), accepted_on=on))
+def accept(referral: Referral, *, seen: int, by: StaffRef, on: date) -> Outcome[Referral]:
+    """受理する。見守りの計画と同じ COMMIT で。"""
+    answered = _answered(referral, ReferralState.ACCEPTED, seen, by, on)
+    return Outcome(answered, (ReferralAccepted(**_about(referral), accepted_on=on),))
 
 
-def decline(referral: Referral, reason: DeclineReason | None, on: date) -> Answer:
+def decline(referral: Referral, reason: DeclineReason | None, *, seen: int, by: StaffRef, on: date) -> Outcome[Referral]:
+    """理由をつけて不受理にする。理由がなければ ReasonMissing。"""
+    answered = _answered(referral, ReferralState.DECLINED, seen, by, on)
     if reason is None:
-        raise FormIncomplete("不受理の理由を選んでください。", fields={"reason": "不受理の理由を選んでください。"})
-    return _answer(referral, ReferralState.DECLINED, ReferralDeclined(**_of(referral), reason=reason, declined_on=on))
+        raise ReasonMissing(fields={"reason": ReasonMissing.sentence})
+    return Outcome(replace(answered, decline_reason=reason), (ReferralDeclined(**_about(referral), reason=reason, declined_on=on),))
 
 
-def hold(referral: Referral, on: date) -> Answer:
-    """返信期限までに決める。"""
-    return _answer(referral, ReferralState.HELD, ReferralHeld(**_of(referral), held_on=on))
+def hold(referral: Referral, *, seen: int, by: StaffRef, on: date) -> Outcome[Referral]:
+    """保留にする。返信期限は変わらない。"""
+    return Outcome(_answered(referral, ReferralState.HELD, seen, by, on), (ReferralHeld(**_about(referral), held_on=on),))
 
 
-def _answer(referral: Referral, state: ReferralState, event: Event) -> Answer:
-    if not referral.state.waiting:
-        raise ReferralAlreadyAnswered
-    return Answer(replace(referral, state=state), (event,))
+def same_answer(referral: Referral, state: ReferralState, by: StaffRef) -> bool:
+    """同じ人の二度押しか。"""
+    return referral.state is state and referral.answered_by is not None and referral.answered_by.sub == by.sub
 
 
-def _of(referral: Referral) -> dict[str, object]:
-    return {"household_id": referral.household_id, "legal_basis": referral.legal_basis, "referral_id": referral.id}
+def _answered(referral: Referral, state: ReferralState, seen: int, by: StaffRef, on: date) -> Referral:
+    if not referral.state.waiting or seen != referral.version:
+        who = referral.answered_by.name if referral.answered_by else "ほかの職員"
+        raise ReferralAlreadyAnswered(f"{who}さんが先に「{referral.state.label}」にしました。一覧を開き直して確かめてください。")
+    return replace(referral, state=state, answered_by=by, answered_on=on, version=referral.version + 1)
+
+
+def _about(referral: Referral) -> dict[str, object]:
+    return {"household_id": referral.household_id, "legal_basis": referral.legal_basis, "referral_id": referral.referral_id}

@@ -1,109 +1,175 @@
-"""Loading and saving watches and referrals: state and events in one commit."""
+"""What this desk has decided: watches, check-ins, answers to referrals. State and events go into one COMMIT."""
 
-from dataclasses import asdict, dataclass
-from datetime import date, datetime
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Table, select
+from sqlalchemy import Row, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from services.outreach.referral import Answer, Referral, ReferralState
-from services.outreach.tables import check_in, referral, watch
-from services.outreach.watch import Outcome, Watch
-from shared.contracts.consultation import Urgency
+from services.outreach import tables
+from services.outreach.outcome import Outcome, StaffRef
+from services.outreach.referral import Referral, ReferralState
+from services.outreach.watch import CheckIn, Watch
+from shared.contracts.consultation import ConsentState, Urgency
 from shared.contracts.event import HouseholdId, LegalBasis
+from shared.contracts.referral import DeclineReason
 from shared.contracts.visit import CheckInOutcome, WatchTier
 from shared.runtime.database import Read, Transaction
 from shared.runtime.problems import NotFound
 
+w, c, r = tables.watch, tables.check_in, tables.referral
+
 
 class WatchNotFound(NotFound):
-    code = "watch_not_found"
     sentence = "この見守りは見つかりません。見守り名簿から開いてください。"
 
 
 class ReferralNotFound(NotFound):
-    code = "referral_not_found"
-    sentence = "このつなぎは見つかりません。つながれた世帯の一覧から開いてください。"
+    sentence = "このつなぎは見つかりません。つなぎの一覧から開いてください。"
 
 
-@dataclass(frozen=True, slots=True)
-class CheckIn:
-    """記録一つ。`id` は様式が持ってくるので、二度押しても一つになる。"""
+def _watch(row: Row[Any]) -> Watch:
+    values = dict(row._mapping)
+    values.pop("changed_at")
+    name = values.pop("changed_by_name")
+    return Watch(
+        **values
+        | {
+            "tier": WatchTier(row.tier),
+            "legal_basis": LegalBasis(row.legal_basis),
+            "last_outcome": CheckInOutcome(row.last_outcome) if row.last_outcome else None,
+            "changed_by": StaffRef(row.changed_by, name),
+        }
+    )
 
-    id: UUID
-    watch_id: UUID
-    outcome: CheckInOutcome
-    at: datetime
-    away_until: date | None
-    memo: str
-    by_sub: str
-    by_name: str
+
+def _watch_values(state: Watch, tx: Transaction) -> dict[str, Any]:
+    return asdict(state) | {"changed_by": state.changed_by.sub, "changed_by_name": state.changed_by.name, "changed_at": tx.now}
 
 
-async def load(handle: Read, watch_id: UUID, *, to_change: bool = False) -> Watch:
-    query = select(watch).where(watch.c.id == watch_id)
-    row = await handle.row(query.with_for_update() if to_change else query)
+async def watch(handle: Read, plan_id: UUID) -> Watch:
+    """For looking."""
+    row = await handle.row(select(w).where(w.c.plan_id == plan_id))
     if row is None:
         raise WatchNotFound
-    return read_watch(row)
+    return _watch(row)
 
 
-async def running_of(tx: Transaction, household_id: HouseholdId) -> list[Watch]:
-    """その世帯の、終わっていない見守り。"""
-    query = select(watch).where(watch.c.household_id == household_id, watch.c.ended_on.is_(None)).order_by(watch.c.id).with_for_update()
-    return [read_watch(row) for row in await tx.rows(query)]
+async def watch_to_change(tx: Transaction, plan_id: UUID) -> Watch:
+    """For deciding: whoever else decides on it waits until this transaction ends, and then sees what it did."""
+    row = await tx.row(select(w).where(w.c.plan_id == plan_id).with_for_update())
+    if row is None:
+        raise WatchNotFound
+    return _watch(row)
 
 
-async def save(tx: Transaction, outcome: Outcome) -> None:
-    await tx.execute(_upsert(watch, asdict(outcome.watch)))
+async def watches_to_change(tx: Transaction, household_id: HouseholdId) -> list[Watch]:
+    """その世帯の見守り。Serialised per household, so that two plans at once see each other."""
+    await tx.row(select(func.pg_advisory_xact_lock(func.hashtextextended(f"watch:{household_id}", 0))))
+    return [_watch(row) for row in await tx.rows(select(w).where(w.c.household_id == household_id).order_by(w.c.plan_id).with_for_update())]
+
+
+async def add_watch(tx: Transaction, outcome: Outcome[Watch]) -> bool:
+    """A new plan. False when this plan is known already: then nothing is said again."""
+    added = await tx.execute(insert(w).values(_watch_values(outcome.state, tx)).on_conflict_do_nothing(index_elements=["plan_id"]))
+    if added:
+        tx.publish(*outcome.events)
+    return bool(added)
+
+
+async def save_watch(tx: Transaction, outcome: Outcome[Watch]) -> None:
+    await tx.execute(update(w).where(w.c.plan_id == outcome.state.plan_id).values(_watch_values(outcome.state, tx)))
     tx.publish(*outcome.events)
 
 
-async def add_check_in(tx: Transaction, recorded: CheckIn) -> bool:
-    """書き足す。同じ記録がもうあれば False（二度押し、送り直し）。"""
-    statement = insert(check_in).values(**_plain(asdict(recorded)), recorded_at=tx.now).on_conflict_do_nothing()
-    return await tx.execute(statement) == 1
+async def is_recorded(tx: Transaction, check_in_id: UUID) -> bool:
+    """Ask after `watch_to_change`: the second tap of a button waits there for the first."""
+    return await tx.scalar(select(c.c.check_in_id).where(c.c.check_in_id == check_in_id)) is not None
 
 
-async def load_referral(handle: Read, referral_id: UUID, *, to_change: bool = False) -> Referral:
-    query = select(referral).where(referral.c.id == referral_id)
-    row = await handle.row(query.with_for_update() if to_change else query)
+async def save_check_in(tx: Transaction, outcome: Outcome[Watch], made: CheckIn) -> None:
+    """The record, the watch it moved, and what is said of it."""
+    by = outcome.state.changed_by
+    values = {name: getattr(made, name) for name in ("check_in_id", "outcome", "at", "until", "memo")}
+    row = {"plan_id": outcome.state.plan_id, "recorded_at": tx.now, "by_sub": by.sub, "by_name": by.name}
+    await tx.execute(insert(c).values(values | row))
+    await save_watch(tx, outcome)
+
+
+async def history(handle: Read, plan_id: UUID, limit: int = 50) -> Sequence[Row[Any]]:
+    """安否確認の記録、新しい順。"""
+    return await handle.rows(select(c).where(c.c.plan_id == plan_id).order_by(c.c.at.desc(), c.c.recorded_at.desc()).limit(limit))
+
+
+async def last_change(handle: Read, plan_id: UUID) -> Row[Any] | None:
+    """最終更新: 誰が、いつ。"""
+    return await handle.row(select(w.c.changed_by_name, w.c.changed_at).where(w.c.plan_id == plan_id))
+
+
+def _referral(row: Row[Any]) -> Referral:
+    values = dict(row._mapping)
+    values.pop("plan_id")
+    name = values.pop("answered_by_name")
+    return Referral(
+        **values
+        | {
+            "member_ids": tuple(row.member_ids),
+            "topics": tuple(row.topics),
+            "urgency": Urgency(row.urgency),
+            "consent": ConsentState(row.consent),
+            "legal_basis": LegalBasis(row.legal_basis),
+            "state": ReferralState(row.state),
+            "answered_by": StaffRef(row.answered_by, name) if row.answered_by else None,
+            "decline_reason": DeclineReason(row.decline_reason) if row.decline_reason else None,
+        }
+    )
+
+
+def _referral_values(state: Referral) -> dict[str, Any]:
+    by = state.answered_by
+    return asdict(state) | {
+        "member_ids": list(state.member_ids),
+        "topics": list(state.topics),
+        "answered_by": by.sub if by else None,
+        "answered_by_name": by.name if by else None,
+    }
+
+
+async def referral(handle: Read, referral_id: UUID) -> Referral:
+    """For looking."""
+    row = await handle.row(select(r).where(r.c.referral_id == referral_id))
     if row is None:
         raise ReferralNotFound
-    return read_referral(row)
+    return _referral(row)
 
 
-async def arrived(tx: Transaction, new: Referral) -> bool:
-    """届いたつなぎを置く。もうあれば False（二度届いた）。"""
-    return await tx.execute(insert(referral).values(**_plain(asdict(new))).on_conflict_do_nothing()) == 1
+async def referral_to_change(tx: Transaction, referral_id: UUID) -> Referral:
+    row = await tx.row(select(r).where(r.c.referral_id == referral_id).with_for_update())
+    if row is None:
+        raise ReferralNotFound
+    return _referral(row)
 
 
-async def save_answer(tx: Transaction, answer: Answer) -> None:
-    await tx.execute(_upsert(referral, asdict(answer.referral)))
-    tx.publish(*answer.events)
+async def add_referral(tx: Transaction, arrived: Referral) -> bool:
+    """False when it is known already."""
+    return bool(await tx.execute(insert(r).values(_referral_values(arrived)).on_conflict_do_nothing()))
 
 
-def read_watch(row: Row[Any]) -> Watch:
-    values = dict(row._mapping)
-    outcome = values.pop("last_outcome")
-    kinds = {"tier": WatchTier(values.pop("tier")), "legal_basis": LegalBasis(values.pop("legal_basis"))}
-    return Watch(**values, **kinds, last_outcome=CheckInOutcome(outcome) if outcome else None)
+async def save_referral(tx: Transaction, outcome: Outcome[Referral], *, plan_id: UUID | None = None) -> None:
+    values = _referral_values(outcome.state) | ({"plan_id": plan_id} if plan_id else {})
+    await tx.execute(update(r).where(r.c.referral_id == outcome.state.referral_id).values(values))
+    tx.publish(*outcome.events)
 
 
-def read_referral(row: Row[Any]) -> Referral:
-    values = dict(row._mapping)
-    values["member_ids"] = tuple(values["member_ids"])
-    values |= {"urgency": Urgency(values["urgency"]), "legal_basis": LegalBasis(values["legal_basis"]), "state": ReferralState(values["state"])}
-    return Referral(**values)
+async def watch_of_referral(handle: Read, referral_id: UUID) -> UUID | None:
+    found: UUID | None = await handle.scalar(select(r.c.plan_id).where(r.c.referral_id == referral_id))
+    return found
 
 
-def _upsert(table: Table, values: dict[str, Any]) -> Any:
-    plain = _plain(values)
-    return insert(table).values(**plain).on_conflict_do_update(index_elements=["id"], set_={key: plain[key] for key in plain if key != "id"})
-
-
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    """Codes as text, tuples as arrays."""
-    return {key: value.value if hasattr(value, "value") else list(value) if isinstance(value, tuple) else value for key, value in values.items()}
+async def accepted_referral_of(handle: Read, household_id: HouseholdId) -> Referral | None:
+    """この世帯の、いちばん新しい受理したつなぎ: つなぎのない計画の根拠。"""
+    accepted = select(r).where(r.c.household_id == household_id, r.c.state == ReferralState.ACCEPTED.value)
+    row = await handle.row(accepted.order_by(r.c.made_on.desc(), r.c.referral_id).limit(1))
+    return _referral(row) if row else None

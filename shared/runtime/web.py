@@ -7,6 +7,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
+from urllib.parse import quote
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -106,8 +107,8 @@ def _wants_page(request: Request) -> bool:
 async def _sign_in_needed(request: Request, error: Exception) -> Response:
     if request.headers.get("hx-request") == "true" or "text/html" not in request.headers.get("accept", ""):
         return JSONResponse({"code": "sign_in_needed", "sentence": "サインインし直してください。入力はこの画面に残っています。"}, 401)
-    target = request.url.path if request.method == "GET" else "/"
-    return RedirectResponse(f"/auth/login?next={target}", status_code=303)
+    target = request.url.path + (f"?{request.url.query}" if request.url.query else "") if request.method == "GET" else "/"
+    return RedirectResponse(f"/auth/login?next={quote(target)}", status_code=303)
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -2,7 +2,7 @@
 
 import importlib
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -63,7 +63,6 @@ class DeskUnderTest:
     settings: Settings
     handlers: Handlers
     client: AsyncClient
-    said_before: int = field(default=0)
 
     @property
     def base(self) -> str:

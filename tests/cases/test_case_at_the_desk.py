@@ -33,11 +33,10 @@ async def case(elderly: DeskUnderTest) -> str:
     return await elderly.accepted(event.referral_id)
 
 
-async def announced(desk: DeskUnderTest, unit: str, title: str, base: str, accepts: bool = True) -> None:
+async def announced(desk: DeskUnderTest, unit: str, title: str, base: str, accepts: bool = True, **more: Any) -> None:
     """As the worker hears it."""
-    event = DomainAnnounced(
-        household_id=desk_aggregate(unit), legal_basis=LegalBasis.STAT, unit=unit, title=title, base=base, accepts_referrals=accepts, version="1"
-    )
+    about: dict[str, Any] = {"household_id": desk_aggregate(unit), "legal_basis": LegalBasis.STAT, "version": "1"}
+    event = DomainAnnounced(**about, unit=unit, title=title, base=base, accepts_referrals=accepts, **more)
     hearing = Handlers()
     hear_announcements(hearing)
     async with desk.db.transaction() as tx:

@@ -1,12 +1,14 @@
 """氏名の照会: 受付が止まっていても仕事は進み、戻れば届く。根拠のなくなった照会はしない。実物の NATS で。"""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import nats
 import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from pydantic import SecretStr
 
 from deploy.onebox.broker import EmbeddedNats
 from services.cases.elderly.worker import create_worker
@@ -29,7 +31,7 @@ async def broker(own_nats: EmbeddedNats) -> AsyncIterator[Client]:
 @pytest.fixture
 async def working(elderly: DeskUnderTest, broker: Client, own_nats: EmbeddedNats) -> AsyncIterator[DeskUnderTest]:
     """The desk with its own worker running against the broker."""
-    worker = create_worker(elderly.settings.model_copy(update={"nats_url": elderly.settings.nats_url.__class__(own_nats.url)}), elderly.db)
+    worker = create_worker(elderly.settings.model_copy(update={"nats_url": SecretStr(own_nats.url)}), elderly.db)
     await worker.start()
     yield elderly
     await worker.stop()
@@ -39,7 +41,8 @@ class Intake:
     """Stands where intake answers: the answers in turn, the last one for ever."""
 
     def __init__(self, *answers: Disclosure) -> None:
-        self.answers, self.asked = list(answers), []  # type: ignore[var-annotated]
+        self.answers = list(answers)
+        self.asked: list[DisclosureRequest] = []
 
     async def answer(self, message: Msg) -> None:
         self.asked.append(DisclosureRequest.model_validate_json(message.data))
@@ -63,13 +66,13 @@ async def test_the_name_arrives_when_intake_is_back(working: DeskUnderTest, brok
     assert "氏名を受付に照会中" in page
     intake = Intake(disclosed())
     await broker.subscribe("svc.intake.disclose", cb=intake.answer)
-    await eventually(lambda: _received(working), timeout=20)
+    await eventually(partial(received, working), timeout=20)
     assert MOTHER_NAME in (await working.get(case)).text
     asked = intake.asked[0]
     assert (asked.asker, asked.purpose, asked.legal_basis, asked.referral_id) == ("cases-elderly", "referral", event.legal_basis, event.referral_id)
 
 
-async def _received(desk: DeskUnderTest) -> bool:
+async def received(desk: DeskUnderTest) -> Any:
     return await states(desk) == ["received"]
 
 
@@ -77,7 +80,7 @@ async def test_a_referral_that_intake_has_not_heard_of_yet_is_asked_again(workin
     intake = Intake(Disclosure(household_id=HOUSEHOLD, refused="no_referral"), disclosed())
     await broker.subscribe("svc.intake.disclose", cb=intake.answer)
     await working.hear(made(), "cases-poverty")
-    await eventually(lambda: _received(working), timeout=20)
+    await eventually(partial(received, working), timeout=20)
     assert len(intake.asked) == 2
 
 
@@ -87,13 +90,13 @@ async def test_a_refusal_is_shown_and_can_be_asked_again(working: DeskUnderTest,
     event = made()
     await working.hear(event)
 
-    async def refused() -> bool:
+    async def refused() -> Any:
         return await states(working) == ["refused"]
 
     await eventually(refused)
     assert "受付に断られました" in (await working.get("/referrals")).text
     assert (await working.send(f"/referrals/{event.referral_id}/ask")).status_code == 303
-    await eventually(lambda: _received(working))
+    await eventually(partial(received, working))
 
 
 async def test_a_declined_referral_is_not_asked_about_any_more(working: DeskUnderTest, broker: Client) -> None:
@@ -103,7 +106,7 @@ async def test_a_declined_referral_is_not_asked_about_any_more(working: DeskUnde
     intake = Intake(disclosed())
     await broker.subscribe("svc.intake.disclose", cb=intake.answer)
 
-    async def settled() -> bool:
+    async def settled() -> Any:
         return [row.state for row in await working.rows("select state from intent")] == ["done"]
 
     await eventually(settled, timeout=20)

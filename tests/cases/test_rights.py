@@ -5,10 +5,12 @@ from uuid import uuid4
 
 import pytest
 
+from shared.contracts.domain import NavigationEntry
 from shared.runtime.auth import Staff
 from shared.runtime.testing import signed_cookies
 from tests.cases.builders import HOUSEHOLD, made
 from tests.cases.desk import MORI, NOGUCHI, RECEPTION, SATO, DeskUnderTest
+from tests.cases.test_case_at_the_desk import announced
 
 PAGES = ["/", "/referrals", "{case}", "{case}?tab=facts"]
 WRITES = ["{case}/notes", "{case}/facts", "{case}/referrals", "{case}/state", "{case}/take", "{case}/close", "/referrals/{referral}/accept",
@@ -84,3 +86,12 @@ async def test_an_unknown_case_is_said_to_be_unknown(elderly: DeskUnderTest) -> 
     answer = await elderly.get(f"/cases/{HOUSEHOLD}")
     assert answer.status_code == 404
     assert "見つかりません" in answer.text
+
+
+async def test_the_navigation_shows_a_caseworker_the_own_desk_only(elderly: DeskUnderTest) -> None:
+    """Otherwise `g c` would lead the people of three desks out of four to a page they may not open."""
+    entry = NavigationEntry(label="くらし", href="/d/poverty/", roles=("caseworker",))
+    await announced(elderly, "cases-poverty", "くらしの窓口", "/d/poverty", navigation=(entry,), welfare_domain="poverty")
+    page = (await elderly.get("/")).text
+    assert 'href="/d/elderly/"' in page
+    assert 'href="/d/poverty/"' not in page

@@ -28,8 +28,10 @@ from services.cases import center, children, disability, elderly, poverty
 from services.cases.casework import case
 from services.cases.casework.parameters import rules_on
 from services.intake.concerns import concern_fields
+from services.outreach.parameters import rules_on as watch_rules_on
 from shared.contracts.case import CaseState
 from shared.contracts.codes import code_list, fact_kinds
+from shared.contracts.visit import WatchTier
 
 DESKS = {unit.PROFILE.unit: unit.PROFILE for unit in (center, children, disability, elderly, poverty)}
 C = TypeVar("C", bound=Command)
@@ -41,7 +43,9 @@ def of_kind(city: Town, kind: type[C]) -> Iterator[C]:
 
 def test_the_same_seed_gives_the_same_town_in_another_process(small: Town) -> None:
     program = f"from datetime import datetime; from deploy.city import town; print(town.small(datetime.fromisoformat('{small.until}')).fingerprint())"
-    other = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "7", "PYTHONPATH": "."})
+    other = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "7", "PYTHONPATH": "."}
+    )
     assert other.stdout.strip() == small.fingerprint()
 
 
@@ -150,7 +154,8 @@ def test_consultations_use_the_words_of_the_reception(whole: Town) -> None:
 
 def test_a_referral_that_still_waits_is_a_recent_one(whole: Town) -> None:
     made = {referral.id: command.at for command in of_kind(whole, ReceiveConsultation) for referral in command.referrals}
-    answered = {command.referral.id for kind in (AcceptReferral, DeclineReferral) for command in of_kind(whole, kind)}
+    answers = (*of_kind(whole, PlanWatch), *of_kind(whole, AcceptReferral), *of_kind(whole, DeclineReferral))
+    answered = {answer.referral.id for answer in answers if isinstance(answer, (PlanWatch, AcceptReferral, DeclineReferral))}
     assert all(whole.until - at < timedelta(days=40) for referral, at in made.items() if referral not in answered)
 
 
@@ -194,3 +199,11 @@ def about_births(whole: Town) -> int:
     """Every child born after its household was registered joined it."""
     registered = {command.household: command for command in of_kind(whole, RegisterHousehold)}
     return sum(member.birth > registered[household.id].at.date() for household in whole.households for member in household.members)
+
+
+def test_the_days_of_the_watch_are_those_of_the_outreach_desk(whole: Town) -> None:
+    """正解ファイルの読み方が、見守りの窓口の既定とずれていないか。"""
+    rules = watch_rules_on(whole.until.date())
+    told = whole.parameters.raw
+    assert {tier: rules.interval_days[WatchTier(tier)] for tier in told["history"]["watch_days"]} == told["history"]["watch_days"]
+    assert f"{rules.due_time:%H:%M}" == told["truth"]["due_time"]

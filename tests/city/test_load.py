@@ -1,8 +1,10 @@
 """読み込み: 動いている窓口に、窓口自身の関数で。二度読んでも増えず、途中で止めても続きから入る。"""
 
 import importlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import nats as nats_client
@@ -11,10 +13,11 @@ from sqlalchemy import text
 
 from deploy.city import load as loading
 from deploy.city import town
-from deploy.city.commands import AcceptReferral, CloseCase, LeaveHousehold, ReceiveConsultation, RecordFact, RegisterHousehold
+from deploy.city.commands import AcceptReferral, CheckIn, CloseCase, LeaveHousehold, PlanWatch, ReceiveConsultation, RecordFact, RegisterHousehold
 from deploy.city.ledger import Ledger
-from deploy.city.load import CannotLoad, load
+from deploy.city.load import load
 from deploy.city.town import Town
+from deploy.city.waiting import CannotLoad, alone
 from deploy.onebox.broker import EmbeddedNats
 from shared.messaging import Worker
 from shared.messaging.provision import apply, desired
@@ -24,43 +27,54 @@ from shared.runtime.settings import Settings
 from shared.runtime.unit import all_units
 from tests.conftest import Databases
 
-SIZE = 60
+SIZE = 24
+
+
+class Killed(Exception):
+    """As if the process had gone."""
 
 
 @dataclass
 class Units:
     databases: dict[str, Database]
-    workers: list[Worker]
 
     async def count(self, unit: str, table: str) -> int:
         async with self.databases[unit].read() as rd:
             return int(await rd.scalar(text(f"select count(*) from {table}")))
 
-    def loadable(self) -> dict[str, Database]:
-        return {unit: database for unit, database in self.databases.items() if unit != "notify"}
+    async def until(self) -> datetime:
+        """When the history of the loaded town ends."""
+        until = (await Ledger.of(self.databases["intake"])).until
+        assert until
+        return until
 
 
-@pytest.fixture
-async def units(databases: Databases, own_nats: EmbeddedNats, test_settings: Callable[..., Settings]) -> AsyncIterator[Units]:
-    """Every unit with its worker, on real servers."""
-    client = await nats_client.connect(own_nats.url)
+@asynccontextmanager
+async def running(codes: Collection[str], databases: Databases, nats: EmbeddedNats, settings: Callable[..., Settings]) -> AsyncIterator[Units]:
+    """These units with their workers, on real servers; the others have only said who they are."""
+    client = await nats_client.connect(nats.url)
     await apply(client, desired(all_units()))
-    running = Units({}, [])
+    opened: dict[str, Database] = {}
+    workers: list[Worker] = []
     for unit in all_units():
-        database = running.databases[unit.code] = await databases(unit)
-        create_worker = importlib.import_module(f"{unit.package}.worker").create_worker
-        worker: Worker = create_worker(test_settings(unit, database=database, nats_url=own_nats.url), database)
-        await worker.start()
-        running.workers.append(worker)
-        await announce(database, unit, "test")
-    yield running
-    for worker in running.workers:
+        if unit.code in codes:
+            database = opened[unit.code] = await databases(unit)
+            create_worker = importlib.import_module(f"{unit.package}.worker").create_worker
+            worker: Worker = create_worker(settings(unit, database=database, nats_url=nats.url), database)
+            await worker.start()
+            workers.append(worker)
+    for unit in all_units():
+        await announce(opened["intake"], unit, "test")
+    yield Units(opened)
+    for worker in workers:
         await worker.stop()
     await client.close()
 
 
-class Killed(Exception):
-    """As if the process had gone."""
+@pytest.fixture
+async def units(databases: Databases, own_nats: EmbeddedNats, test_settings: Callable[..., Settings]) -> AsyncIterator[Units]:
+    async with running({"intake", "cases-elderly", "cases-poverty", "outreach"}, databases, own_nats, test_settings) as opened:
+        yield opened
 
 
 def counted(people: Town, kind: type[Any], unit: str | None = None) -> int:
@@ -68,52 +82,51 @@ def counted(people: Town, kind: type[Any], unit: str | None = None) -> int:
     return sum(unit is None or command.unit == unit for command in commands)
 
 
-async def test_the_small_town_stands_in_the_units_as_the_history_tells_it(units: Units) -> None:
-    said = await load(units.loadable(), households=SIZE)
-    assert "読み込みました" in said
-    until = (await Ledger.of(units.databases["intake"])).until
-    assert until
-    people = town.small(until, SIZE)
+async def check_all_is_there(units: Units) -> None:
+    people = town.small(await units.until(), SIZE)
     assert await units.count("intake", "household") == counted(people, RegisterHousehold)
     assert await units.count("intake", "consultation") == counted(people, ReceiveConsultation)
     assert await units.count("intake", "member where left_on is not null") == counted(people, LeaveHousehold)
-    assert await units.count("cases-elderly", "case_file") == counted(people, AcceptReferral, "cases-elderly")
-    assert await units.count("cases-elderly", "fact") == counted(people, RecordFact, "cases-elderly")
-    assert await units.count("cases-poverty", "case_file where state = 'CLOSED'") == counted(people, CloseCase, "cases-poverty")
+    for unit in ("cases-elderly", "cases-poverty"):
+        assert await units.count(unit, "case_file") == counted(people, AcceptReferral, unit)
+        assert await units.count(unit, "case_file where state = 'CLOSED'") == counted(people, CloseCase, unit)
+        assert await units.count(unit, "fact") == counted(people, RecordFact, unit)
+    assert await units.count("outreach", "watch") == counted(people, PlanWatch)
+    assert await units.count("outreach", "check_in") == counted(people, CheckIn)
 
 
-async def test_loading_again_does_nothing(units: Units) -> None:
-    await load(units.loadable(), households=SIZE)
+async def test_the_small_town_stands_in_the_units_as_the_history_tells_it_and_loads_once(units: Units) -> None:
+    assert "読み込みました" in await load(units.databases, households=SIZE)
+    await check_all_is_there(units)
     before = await units.count("intake", "outbox")
-    assert "もう読み込まれています" in await load(units.loadable(), households=SIZE)
+    assert "もう読み込まれています" in await load(units.databases, households=SIZE)
     assert await units.count("intake", "outbox") == before
+    with pytest.raises(CannotLoad, match="make city"):
+        await load(units.databases, households=SIZE + 1)
 
 
 async def test_a_load_that_was_killed_goes_on_where_it_stopped(units: Units, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Killed in the middle of the domains' part: nothing is missing afterwards and nothing is there twice."""
+    """Killed in intake, then in a domain: nothing is missing afterwards and nothing is there twice."""
     original, commits = loading._commit, 0
 
     async def dies(database: Database, desk: loading.Desk, batch: Any, mark: Any) -> None:
         nonlocal commits
         commits += 1
-        if database.unit.startswith("cases-") and commits % 7 == 0:
+        if commits in (5, 40):
             raise Killed
         await original(database, desk, batch, mark)
 
     with monkeypatch.context() as patch:
         patch.setattr(loading, "_commit", dies)
+        with pytest.raises(Killed):
+            await load(units.databases, households=SIZE)
         with pytest.raises(ExceptionGroup):
-            await load(units.loadable(), households=SIZE)
-    await load(units.loadable(), households=SIZE)
-    until = (await Ledger.of(units.databases["intake"])).until
-    assert until
-    people = town.small(until, SIZE)
-    for unit in ("cases-elderly", "cases-poverty", "cases-children", "cases-disability"):
-        assert await units.count(unit, "fact") == counted(people, RecordFact, unit)
-        assert await units.count(unit, "case_file") == counted(people, AcceptReferral, unit)
+            await load(units.databases, households=SIZE)
+    await load(units.databases, households=SIZE)
+    await check_all_is_there(units)
 
 
-async def test_another_small_town_beside_the_first_is_refused(units: Units) -> None:
-    await load(units.loadable(), households=20)
-    with pytest.raises(CannotLoad, match="make city"):
-        await load(units.loadable(), households=40)
+async def test_two_loads_at_once_are_refused(units: Units) -> None:
+    async with alone(units.databases["intake"]):
+        with pytest.raises(CannotLoad, match="別の読み込み"):
+            await load(units.databases, households=SIZE)

@@ -1,5 +1,6 @@
 """人口と世帯の約束（domain.md §9.1–9.2）: 合計は一人も違わない。誰も実在しない。"""
 
+import itertools
 import re
 from collections import Counter
 from datetime import date
@@ -59,7 +60,7 @@ def test_parents_are_old_enough_and_brothers_and_sisters_are_born_apart(whole: T
     for household in whole.households:
         _check_generations(household)
         births = sorted(member.birth for member in household.members if member.generation == 2 and member.is_minor)
-        assert all((later - earlier).days == 0 or (later - earlier).days >= 270 for earlier, later in zip(births, births[1:], strict=False))
+        assert all((later - earlier).days == 0 or (later - earlier).days >= 270 for earlier, later in itertools.pairwise(births))
 
 
 def _check_generations(household: Household) -> None:

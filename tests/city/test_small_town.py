@@ -1,14 +1,18 @@
 """小さな町: 割合を保ち、名前のある世帯が必ずいる。"""
 
 from collections import Counter
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
 from deploy.city import demo, town
+from deploy.city.load import unit_of
 from deploy.city.people import Household
 from deploy.city.sample import TownTooSmall
 from deploy.city.town import Town
-from deploy.city.truth import expected
+from deploy.city.truth import Reading, expected
+
+JST = timedelta(hours=9)
 
 
 def named(small: Town, key: str) -> Household:
@@ -18,8 +22,7 @@ def named(small: Town, key: str) -> Household:
 def alerts(small: Town, key: str) -> set[str]:
     household = named(small, key)
     history = small.histories[small.households.index(household)]
-    raw = small.parameters.raw
-    found = expected(household, history, small.until, raw["history"]["watch_days"], raw["truth"]["recent_days"])
+    found = expected(household, history, small.until, Reading.of(small.parameters))
     return {finding.rule for finding in found if finding.current}
 
 
@@ -46,7 +49,7 @@ def test_the_mother_is_82_her_son_53_and_only_the_elderly_desk_knows_them(small:
     household = named(small, "mother-and-son")
     assert [(member.sex, member.age) for member in household.members] == [("F", 82), ("M", 53)]
     history = small.histories[small.households.index(household)]
-    assert {command.unit for command in history if hasattr(command, "unit")} == {"cases-elderly"}
+    assert {unit_of(command) for command in history} == {"intake", "cases-elderly"}
     assert alerts(small, "mother-and-son") == set()
 
 
@@ -64,10 +67,14 @@ def test_the_named_households_show_what_the_readme_promises(small: Town, key: st
     assert alerts(small, key) == rules
 
 
-def test_the_weekly_watch_falls_due_within_the_hour(small: Town) -> None:
-    history = small.histories[small.households.index(named(small, "weekly-watch"))]
-    left = history[-1].at.timestamp() + 7 * 86_400 - small.until.timestamp()
-    assert 0 < left <= 3_600
+@pytest.mark.parametrize("hour", [0, 8, 9, 14])
+def test_the_weekly_watch_falls_due_at_the_next_closing_time(small: Town, hour: int) -> None:
+    """Whenever the town is loaded: 09:00, 17:00, 18:00 or 23:00 in Japan."""
+    until = small.until.replace(hour=hour)
+    people = town.small(until, len(demo.stories()))
+    history = people.histories[people.households.index(named(people, "weekly-watch"))]
+    due = datetime.combine((history[-1].at + JST).date() + timedelta(days=7), time(17, 15), UTC) - JST
+    assert timedelta(0) < due - until <= timedelta(days=1)
 
 
 def test_every_named_household_is_told_in_the_readme(small: Town) -> None:

@@ -10,7 +10,6 @@ from deploy.city.town import Town
 from deploy.city.troubles import is_eighty_fifty
 
 
-
 def everyone(city: Town) -> list[tuple[Household, Person]]:
     return [(household, member) for household in city.households for member in household.members]
 

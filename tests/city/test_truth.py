@@ -1,6 +1,6 @@
 """正解の読み方（domain.md §5）: 一つの世帯を手で組み立てて、出るべき気づきを確かめる。"""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -20,12 +20,12 @@ from deploy.city.commands import (
 from deploy.city.people import Household, Person
 from deploy.city.places import address
 from deploy.city.town import Town
-from deploy.city.truth import expected
+from deploy.city.truth import Reading, expected
 
 UNTIL = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 TODAY = date(2026, 11, 23)
 PLACE = address("TOI", 0, 0)
-DAYS = {"A": 2, "B": 7, "C": 31, "D": 92}
+READING = Reading({"A": 2, "B": 7, "C": 31, "D": 92}, time(17, 15), 90)
 
 
 def person(age: int, generation: int = 0, role: str = "head") -> Person:
@@ -46,7 +46,9 @@ class Home:
     def left(self, who: Person, reason: str, days: float) -> "Home":
         return self._and(LeaveHousehold(self.ago(days), self.household.id, who.id, reason, self.ago(days).date()))
 
-    def fact(self, kind: str, value: str, who: Person | None = None, days: float = 30, since: date | None = None, unit: str = "cases-elderly") -> "Home":
+    def fact(
+        self, kind: str, value: str, who: Person | None = None, days: float = 30, since: date | None = None, unit: str = "cases-elderly"
+    ) -> "Home":
         return self._and(RecordFact(self.ago(days), self.household.id, unit, uuid4(), uuid4(), who.id if who else None, kind, value, since))
 
     def case(self, unit: str, days: float = 100) -> "Home":
@@ -54,9 +56,9 @@ class Home:
 
     def watch(self, tier: str, days: float, *checks: float) -> "Home":
         plan = uuid4()
-        self._and(PlanWatch(self.ago(days), self.household.id, plan, None, tier))
+        self._and(PlanWatch(self.ago(days), self.household.id, plan, Refer(uuid4(), "outreach", ()), None, tier))
         for check in checks:
-            self._and(CheckIn(self.ago(check), self.household.id, plan, "met"))
+            self._and(CheckIn(self.ago(check), self.household.id, plan, uuid4(), "met"))
         return self
 
     def _and(self, command: Command) -> "Home":
@@ -64,7 +66,7 @@ class Home:
         return self
 
     def rules(self, *, current: bool = True) -> set[str]:
-        found = expected(self.household, self.commands, UNTIL, DAYS, 90)
+        found = expected(self.household, self.commands, UNTIL, READING)
         return {finding.rule for finding in found if finding.current == current}
 
 
@@ -133,7 +135,7 @@ def test_a_contradiction_heard_at_the_reception_does_not_change_the_truth() -> N
     mother, son = person(82), person(53, 1, "child")
     home = Home(mother, son).fact("withdrawn", "3", son)
     concern = ((son.id, "withdrawn", "1"),)
-    home.commands.append(ReceiveConsultation(home.ago(2), home.household.id, uuid4(), None, ("99",), "99", "4", "D", "given", "", (), (son.id,), concern))
+    home.commands.append(ReceiveConsultation(home.ago(2), home.household.id, uuid4(), ("99",), "99", "4", "D", "given", "", (), (son.id,), concern))
     assert home.rules() == {"R-502"}
 
 

@@ -1,8 +1,10 @@
 """The fixtures everybody relies on."""
 
+import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import pytest
 from sqlalchemy import text
 
 from shared.runtime.database import Database
@@ -39,3 +41,9 @@ async def test_each_database_is_fresh_and_belongs_to_the_units_own_role(database
         assert await rd.scalar(text("SELECT to_regclass('audit')")) == "audit"
         assert await rd.scalar(text("SELECT current_user")) == "stand_in"
         assert await rd.scalar(text("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")) is False
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "registry.example"])
+def test_a_test_that_reaches_for_the_internet_fails_at_once(host: str) -> None:
+    with socket.socket() as outside, pytest.raises(AssertionError, match="tried to reach"):
+        outside.connect((host, 443))

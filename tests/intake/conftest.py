@@ -12,7 +12,7 @@ from httpx2 import ASGITransport, AsyncClient, Response
 from sqlalchemy import text
 
 from services.intake.app import create_app
-from shared.contracts.event import CATALOGUE, Event
+from shared.contracts.event import CATALOGUE
 from shared.runtime.auth import Staff
 from shared.runtime.database import Database
 from shared.runtime.settings import Settings
@@ -52,7 +52,7 @@ class Desk:
         async with self.db.read() as rd:
             return list(await rd.rows(text(sql), values))
 
-    async def said(self) -> list[Event]:
+    async def said(self) -> list[Any]:
         """Every event in the outbox, decoded, in order; what the unit says of itself is left out."""
         rows = await self.rows("select type, payload from outbox where channel <> 'domain' order by pos")
         kinds = {kind.type_name(): kind for kind in CATALOGUE.values()}
@@ -62,10 +62,10 @@ class Desk:
         rows = await self.rows("select headers::text as headers, payload, subject from outbox")
         return "\n".join(row.headers + row.subject + bytes(row.payload).decode() for row in rows)
 
-    async def take(self, staff: Staff = RECEPTION, **more: Any) -> UUID:
+    async def take(self, **more: Any) -> UUID:
         """A consultation taken at the desk; its id."""
         form = sheet(**more)
-        answer = await self.post("/intake/new", form, staff)
+        answer = await self.post("/intake/new", form)
         assert answer.status_code in (200, 201), answer.text
         rows = await self.rows("select id from consultation where form_key = :key", key=UUID(form["form_key"]))
         found: UUID = rows[0].id
@@ -74,7 +74,15 @@ class Desk:
 
 def sheet(**more: Any) -> dict[str, Any]:
     """A filled sheet with the four required fields; `more` adds or replaces."""
-    form = {"form_key": str(uuid4()), "route": "3", "name": "架空 花子", "text": "母のことで相談したい。", "urgency": "C", "consent": "not_asked", "role": "head"}
+    form = {
+        "form_key": str(uuid4()),
+        "route": "3",
+        "name": "架空 花子",
+        "text": "母のことで相談したい。",
+        "urgency": "C",
+        "consent": "not_asked",
+        "role": "head",
+    }
     return form | more
 
 

@@ -46,13 +46,14 @@ async def test_one_save_says_exactly_the_household_the_consultation_the_facts_an
 
 async def test_the_events_carry_the_codes_that_were_ticked(desk: Desk) -> None:
     await desk.post("/intake/new", sheet(**MOTHER_AND_SON))
-    registered, mother, son, received, *rest = await desk.said()
+    _, mother, son, received, *rest = await desk.said()
     assert (mother.role, mother.birth_month) == (MemberRole.HEAD, "1943-04")
     assert son.role is MemberRole.CHILD
     assert (received.topics, received.main_topic, received.urgency) == (("12", "13"), "13", Urgency.C)
     facts = {(f.kind, f.value, f.member_id) for f in rest if isinstance(f, FactRecorded)}
     assert facts == {
-        ("care_level", "care2", mother.member_id), ("withdrawn", "3", son.member_id), ("employment", "not_seeking", son.member_id), ("key_person", "lost", None),
+        ("care_level", "care2", mother.member_id), ("withdrawn", "3", son.member_id), ("employment", "not_seeking", son.member_id),
+        ("key_person", "lost", None),
     }  # fmt: skip
     referrals = [event for event in rest if isinstance(event, ReferralMade)]
     assert [event.to for event in referrals] == ["cases-elderly", "cases-poverty"]

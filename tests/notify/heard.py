@@ -47,6 +47,9 @@ class Ears:
                 for handler in REGISTRY.events[event.type_name()]:
                     await handler(tx, event, envelope)
 
+    async def alerts(self) -> list[UUID]:
+        return [row.id for row in await rows(self.db, "select id from alert order by raised_at, id")]
+
     def _envelope(self, home: UUID, unit: str, event: Event, at: datetime) -> Envelope:
         key = (home, unit, event.channel)
         self.counts[key] = self.counts.get(key, 0) + 1
@@ -59,7 +62,9 @@ async def fire_due(db: Database, now: datetime | None = None) -> list[str]:
     now = now or datetime.now(UTC)
     while True:
         async with db.transaction(now) as tx:
-            query = text("delete from timer where (kind, key) in (select kind, key from timer where due_at <= :now order by due_at limit 1) returning *")
+            query = text(
+                "delete from timer where (kind, key) in (select kind, key from timer where due_at <= :now order by due_at limit 1) returning *"
+            )
             row = await tx.row(query, {"now": now})
             if row is None:
                 return fired

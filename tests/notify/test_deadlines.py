@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from services.notify.deadlines import after_business_days, day_of, fiscal_quarter, is_business_day
+from services.notify.deadlines import day_of, fiscal_quarter
 from shared.contracts.alert import Severity
 from tests.notify.town import parameters
 
@@ -31,11 +31,11 @@ def test_the_fiscal_year_begins_in_april(day: date, quarter: str) -> None:
     ],
 )  # fmt: skip
 def test_closed_on_weekends_holidays_and_over_the_new_year(day: date, open_: bool) -> None:
-    assert is_business_day(day) is open_
+    assert parameters().open_days.is_closed(day) is not open_
 
 
 def test_three_business_days_over_the_new_year() -> None:
-    assert after_business_days(date(2026, 12, 28), 3) == date(2027, 1, 6)
+    assert parameters().open_days.after(date(2026, 12, 28), 3) == date(2027, 1, 6)
 
 
 def test_a_japanese_day_begins_at_fifteen_hours_utc() -> None:

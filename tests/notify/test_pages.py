@@ -119,7 +119,13 @@ async def test_reading_and_pressing_leave_a_record(desk: Desk) -> None:
 async def test_a_row_says_the_ages_the_rule_the_facts_and_the_desks(desk: Desk) -> None:
     await desk.raised()
     page = (await desk.get(SATO, "/inbox")).text
-    for words in ("80代の親と50代の子：子が仕事や外出から離れています", "自室からは出るが家からは出ない", "高齢の窓口・支援中", "修善寺", "期限 あと 14日"):
+    for words in (
+        "80代の親と50代の子：子が仕事や外出から離れています",
+        "自室からは出るが家からは出ない",
+        "高齢の窓口・支援中",
+        "修善寺",
+        "期限 あと 14日",
+    ):
         assert words in page
     assert len(page.encode()) < 60 * 1024
 

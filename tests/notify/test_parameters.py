@@ -35,7 +35,3 @@ def test_a_misspelt_name_of_the_city_is_an_error_and_not_silence(tmp_path: Path)
     (tmp_path / "notify.yaml").write_text("parameters: {parent_minimum: [{value: 70, from: 2024-04-01, source: '[市]'}]}", encoding="utf-8")
     with pytest.raises(ValidationError, match="parent_minimum"):
         parameters_on(date(2026, 12, 1), tmp_path)
-
-
-def test_a_day_before_the_first_entry_uses_the_first_entry() -> None:
-    assert parameters_on(date(2016, 4, 1)).parent_min_age == 75

@@ -76,5 +76,6 @@ async def _again(sitting: Sitting, case: Case, name: str, refusal: Refusal) -> R
     kind = sitting.typed.text("kind", 32) if name == "fact" else ""
     values: dict[str, Any] = await views.case_page(sitting.tx, sitting.desk, sitting.staff, case, tab=TAB[name], kind=kind)
     values[name] |= sitting.typed.values()
+    values["writing"] = name == "note"
     values["errors"] = {name: refusal.fields or {"": refusal.sentence}}
     return render(sitting.request, "case.html", values, block=f"{name}_form", status=422)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -16,6 +16,7 @@ from services.cases.casework.household import Household, Member, age_about
 from services.cases.casework.identity import Identity
 from services.cases.casework.note import Note
 from services.cases.casework.profile import Asked, Rules
+from services.cases.casework.referral import Referral
 from shared.contracts.case import CaseState
 from shared.contracts.consultation import ConsentState, Urgency
 from shared.contracts.event import Confidence, MemberId
@@ -33,6 +34,8 @@ CONFIDENCE = [
     (Confidence.REPORTED, "聞き取り", "聞いたまま"),
     (Confidence.SUSPECTED, "疑い", "そう見える"),
 ]
+#: what was told at the reception comes before everything else of that day
+_FIRST = datetime.min.replace(tzinfo=UTC)
 #: where a state that is not on the path stands on it
 _BESIDE = {
     CaseState.LEAD: CaseState.RECEIVED,
@@ -173,21 +176,31 @@ def _fact(fact: Fact, rules: Rules, names: Mapping[MemberId, str]) -> FactView:
     return FactView(fact, who, rules.vocabulary[fact.kind].label_of(fact.value), month_words(fact.since) if fact.since else "", sure)
 
 
-async def timeline(handle: Read, case: Case, notes: list[Note], rules: Rules) -> list[dict[str, Any]]:
-    """支援経過と段階の移り変わりを、新しい順に。訂正された記録は、訂正した記録の中に畳む。"""
+async def timeline(handle: Read, case: Case, notes: list[Note], who: Identity, referrals: list[Referral], rules: Rules) -> list[dict[str, Any]]:
+    """受付で聞いたこと・支援経過・段階の移り変わりを、新しい順に。訂正された記録は、訂正した記録の中に畳む。"""
     corrected = {note.corrects for note in notes}
     before = {note.note_id: note for note in notes}
     entries = [_note_entry(note, before.get(note.corrects) if note.corrects else None, rules) for note in notes if note.note_id not in corrected]
     for step in await store.steps(handle, case.case_id):
         reason = {**rules.closing, **rules.suspending}.get(step.reason or "", "")
-        shown = {"note": None, "step": CaseState(step.state).label, "reason": reason, "who": step.by_name}
+        shown = {"note": None, "told": None, "step": CaseState(step.state).label, "reason": reason, "who": step.by_name}
         entries.append({"at": japan_day(step.at), "order": step.at} | shown)
+    made = {referral.receipt_no: referral.made_on for referral in referrals}
+    for told in who.told:
+        entries.append({"at": made.get(told.receipt_no, case.opened_on), "order": _FIRST, "note": None, "told": told})
     return sorted(entries, key=lambda entry: (entry["at"], entry["order"]), reverse=True)
 
 
 def _note_entry(note: Note, before: Note | None, rules: Rules) -> dict[str, Any]:
     method = rules.method(note.method)
-    return {"at": note.happened_on, "order": note.written_at, "note": note, "method": method.label if method else note.method, "before": before}
+    return {
+        "at": note.happened_on,
+        "order": note.written_at,
+        "note": note,
+        "told": None,
+        "method": method.label if method else note.method,
+        "before": before,
+    }
 
 
 def stages(state: CaseState) -> tuple[list[str], int]:
@@ -246,7 +259,7 @@ async def case_page(handle: Read, desk: Desk, staff: Staff, case: Case, *, tab: 
         "due": in_days(case.next_due, today),
         "stages": stage_names,
         "stage": stage,
-        "entries": await timeline(handle, case, notes, rules),
+        "entries": await timeline(handle, case, notes, who, referrals, rules),
         "asked": asked(rules, known, {view.member.member_id: view.name for view in views}),
         "referrals": referrals,
         "waiting": sum(1 for referral in referrals if referral.from_unit == desk.unit.code and referral.state.waiting),

@@ -77,6 +77,6 @@ async def _meeting(handle: Read, desk: At, draft: Draft) -> dict[str, Any]:
             await heard.traces(handle, draft.household_id), own=desk.unit.code, desks={unit.unit: (unit.title, unit.base) for unit in units}
         ),
         "titles": {unit.unit: unit.title for unit in units},
-        "names": f"/intake/_part/household/{draft.household_id}" if any(unit.base == "/intake" for unit in units) else None,
+        "names": f"/intake/_part/household/{draft.household_id}/header" if any(unit.base == "/intake" for unit in units) else None,
         "alerts": f"/_part/household/{draft.household_id}/alerts" if any(unit.base == "/" for unit in units) else None,
     }

@@ -1,0 +1,121 @@
+"""The copy of the identity: who the household is, as intake disclosed it. It stands on a waiting referral or a running watch, and goes with them."""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import Row, delete, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from services.outreach import tables
+from services.outreach.referral import ReferralState
+from shared.contracts.disclosure import Disclosure
+from shared.contracts.event import HouseholdId, LegalBasis, MemberId, ReferralId
+from shared.runtime.database import Read, Transaction
+
+d, i, r, w = tables.disclosure, tables.identity, tables.referral, tables.watch
+_WAITING = [state.value for state in ReferralState if state.waiting]
+
+
+class Asking(StrEnum):
+    ASKED = "asked"
+    RECEIVED = "received"
+    REFUSED = "refused"
+    NOT_ASKED = "not_asked"
+
+    @property
+    def sentence(self) -> str:
+        """氏名の写しがないときに、氏名の代わりに出す言葉。"""
+        return {
+            "asked": "氏名を受付に照会中", "received": "氏名の開示なし", "refused": "氏名の照会は受付に断られました", "not_asked": "氏名の写しなし",
+        }[self.value]  # fmt: skip
+
+
+def asking_of(states: set[str]) -> Asking:
+    """世帯についての照会がいくつもあれば、まだ返事を待つもの、届いたもの、断られたものの順に言う。"""
+    return next((state for state in (Asking.ASKED, Asking.RECEIVED, Asking.REFUSED) if state.value in states), Asking.NOT_ASKED)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """受付への照会一つ。根拠にしたつなぎ（なければ見守り）ごとに一つ。"""
+
+    question_id: UUID
+    household_id: HouseholdId
+    legal_basis: LegalBasis
+    referral_id: ReferralId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    member_id: MemberId
+    name: str
+    kana: str
+    birth: date | None
+    phone: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    asking: Asking
+    people: dict[MemberId, Person]
+    address: str | None
+    told: tuple[str, ...]
+
+
+async def asked(tx: Transaction, question: Question) -> None:
+    values = {"state": Asking.ASKED.value, "asked_at": tx.now, "refused": None}
+    about = {"question_id": question.question_id, "household_id": question.household_id, "referral_id": question.referral_id}
+    statement = insert(d).values(about | {"legal_basis": question.legal_basis.value} | values)
+    await tx.execute(statement.on_conflict_do_update(index_elements=["question_id"], set_=values))
+
+
+async def is_wanted(handle: Read, question_id: UUID) -> bool:
+    """Whether there still is a question: a declined referral or an ended watch takes it away."""
+    return await handle.scalar(select(d.c.question_id).where(d.c.question_id == question_id)) is not None
+
+
+async def keep(tx: Transaction, question_id: UUID, answer: Disclosure) -> None:
+    """Keeps what was disclosed, unless the ground for it went while the question was under way."""
+    state = Asking.REFUSED if answer.refused else Asking.RECEIVED
+    values = {"state": state.value, "refused": answer.refused, "address": answer.address, "consultation_text": answer.consultation_text}
+    if not await tx.execute(update(d).where(d.c.question_id == question_id).values(values)):
+        return
+    for person in answer.members:
+        known = {"name": person.name, "kana": person.kana, "birth": person.birth, "phone": person.phone}
+        statement = insert(i).values(household_id=answer.household_id, member_id=person.member_id, **known)
+        await tx.execute(statement.on_conflict_do_update(index_elements=["household_id", "member_id"], set_=known))
+
+
+async def of_household(handle: Read, household_id: HouseholdId) -> Identity:
+    questions = await handle.rows(select(d).where(d.c.household_id == household_id).order_by(d.c.asked_at))
+    people = await handle.rows(select(i).where(i.c.household_id == household_id))
+    return Identity(
+        asking=asking_of({row.state for row in questions}),
+        people={row.member_id: Person(row.member_id, row.name, row.kana, row.birth, row.phone) for row in people},
+        address=next((row.address for row in reversed(questions) if row.address), None),
+        told=tuple(row.consultation_text for row in questions if row.consultation_text),
+    )
+
+
+async def newest_question(handle: Read, household_id: HouseholdId, *states: Asking) -> Question | None:
+    """いちばん新しい照会。`states` を渡せば、その様子のものだけ。"""
+    found = select(d).where(d.c.household_id == household_id, d.c.state.in_([state.value for state in states or Asking]))
+    row = await handle.row(found.order_by(d.c.asked_at.desc(), d.c.question_id).limit(1))
+    return _question(row) if row else None
+
+
+def _question(row: Row[tuple[object, ...]]) -> Question:
+    return Question(row.question_id, row.household_id, LegalBasis(row.legal_basis), row.referral_id)
+
+
+async def forget(tx: Transaction, household_id: HouseholdId, *, declined: UUID | None = None) -> None:
+    """不受理にしたつなぎで聞いたことを消す。返事待ちのつなぎも続いている見守りもなくなれば、氏名の写しも消す。"""
+    if declined:
+        await tx.execute(delete(d).where(d.c.question_id == declined))
+    waiting = select(r.c.referral_id).where(r.c.household_id == household_id, r.c.state.in_(_WAITING)).limit(1)
+    running = select(w.c.plan_id).where(w.c.household_id == household_id, w.c.ended_on.is_(None)).limit(1)
+    if await tx.row(waiting) is None and await tx.row(running) is None:
+        for table in (d, i):
+            await tx.execute(delete(table).where(table.c.household_id == household_id))

@@ -1,0 +1,163 @@
+"""A caseworker's keyboard in a real Chromium: y, r, Ctrl+Enter; every page of a desk without an accessibility violation."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+import uvicorn
+from playwright.async_api import Browser, Page, async_playwright
+
+from shared.desk.assets import axe_script, install
+from shared.runtime.testing import signed_cookies
+from tests.cases.builders import made
+from tests.cases.desk import ITO, NOGUCHI, SATO, TOLD, DeskUnderTest
+from tests.cases.test_case_at_the_desk import FACT, NOTE, announced
+from tests.cases.test_conference import an_alert
+
+pytestmark = pytest.mark.browser
+CHROMIUM = Path("/usr/bin/chromium")
+RULES = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]
+
+
+@pytest.fixture(scope="session")
+async def chromium() -> AsyncIterator[Browser]:
+    if not CHROMIUM.exists():
+        pytest.skip("Chromium is not installed: apt-get install chromium")
+    install(tell=lambda line: None)
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        await browser.close()
+
+
+@dataclass
+class Window:
+    desk: DeskUnderTest
+    url: str
+    browser: Browser
+
+    async def open(self, path: str, staff: Any = SATO) -> Page:
+        context = await self.browser.new_context(viewport={"width": 1366, "height": 768}, locale="ja-JP", bypass_csp=True)
+        page = await context.new_page()
+        await page.set_extra_http_headers({"cookie": signed_cookies(staff, self.desk.settings)["cookie"]})
+        await page.goto(self.url + path)
+        return page
+
+
+async def serving(desk: DeskUnderTest, browser: Browser) -> AsyncIterator[Window]:
+    server = uvicorn.Server(uvicorn.Config(desk.app, host="127.0.0.1", port=0, log_level="critical", lifespan="off"))
+    task = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    yield Window(desk, f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}{desk.base}", browser)
+    for context in browser.contexts:
+        await context.close()
+    server.should_exit = True
+    await task
+
+
+@pytest.fixture
+async def window(elderly: DeskUnderTest, chromium: Browser) -> AsyncIterator[Window]:
+    await elderly.hear_family()
+    async for opened in serving(elderly, chromium):
+        yield opened
+
+
+async def arrived(desk: DeskUnderTest) -> UUID:
+    event = made(to=desk.code)
+    await desk.hear(event)
+    await desk.told_who(event.referral_id)
+    return event.referral_id
+
+
+async def violations(page: Page) -> list[str]:
+    await page.evaluate(axe_script().read_text(encoding="utf-8"))
+    found = await page.evaluate("tags => axe.run(document, {runOnly: tags}).then(r => r.violations.map(v => v.id + ' ' + v.nodes[0].html))", RULES)
+    return list(found)
+
+
+async def test_from_the_arrived_referral_to_the_first_note_without_a_mouse(window: Window) -> None:
+    await arrived(window.desk)
+    page = await window.open("/")
+    await page.keyboard.press("j")
+    await page.keyboard.press("y")
+    await page.wait_for_url("**/cases/*")
+    assert TOLD in await page.inner_text("main")
+    await page.keyboard.press("r")
+    await page.wait_for_url("**write=1**")
+    assert await page.evaluate("document.activeElement.id") == "f-method"
+    await page.keyboard.press("ArrowDown")
+    await page.keyboard.press("ArrowDown")
+    for _ in range(4):
+        await page.keyboard.press("Tab")
+    await page.keyboard.insert_text("玄関先で話した。")
+    await page.keyboard.press("Control+Enter")
+    await page.wait_for_url("**tab=notes")
+    assert "玄関先で話した。" in await page.inner_text("main")
+    (row,) = await window.desk.rows("select method, shared from note")
+    assert (row.method, row.shared) == ("visit", "玄関先で話した。")
+
+
+async def test_a_wrong_field_comes_back_in_place_and_keeps_what_was_typed(window: Window) -> None:
+    case = await window.desk.accepted(await arrived(window.desk))
+    page = await window.open(f"{case}?write=1")
+    await page.fill("#f-shared", "玄関先で話した。")
+    await page.keyboard.press("Control+Enter")
+    await page.wait_for_selector(".error-summary")
+    assert await page.input_value("#f-shared") == "玄関先で話した。"
+    assert await page.evaluate("document.activeElement.className") == "error-summary"
+
+
+async def test_the_kind_of_fact_brings_its_own_fields(window: Window) -> None:
+    case = await window.desk.accepted(await arrived(window.desk))
+    page = await window.open(f"{case}?tab=facts")
+    await page.select_option("#f-kind", "dementia")
+    await page.check("#fact [name=value][value=diagnosed]")
+    await page.fill("#f-since", "3か月前")
+    await page.press("#f-since", "Control+Enter")
+    await page.wait_for_selector("text=記録し直す")
+    assert (await window.desk.said())[-1] == "fact.recorded.v1"
+
+
+async def test_who_was_first_is_told_without_losing_the_page(window: Window) -> None:
+    referral = await arrived(window.desk)
+    page = await window.open("/")
+    await window.desk.send(f"/referrals/{referral}/hold", ITO, version=1)
+    await page.keyboard.press("j")
+    await page.keyboard.press("y")
+    await page.wait_for_selector("#problems:has-text('伊藤 次郎さんが先に保留にしました')")
+    assert page.url.endswith("/d/elderly/")
+
+
+async def test_no_page_of_a_desk_violates_accessibility(window: Window) -> None:
+    desk = window.desk
+    await announced(desk, "cases-poverty", "くらしの窓口", "/d/poverty")
+    case = await desk.accepted(await arrived(desk))
+    await desk.send(f"{case}/facts", fact_id=uuid4(), **FACT)
+    await desk.send(f"{case}/notes", note_id=uuid4(), **NOTE)
+    await arrived(desk)
+    for path in (
+        "/",
+        "/?tab=closed",
+        "/referrals",
+        "/referrals?tab=done",
+        case,
+        f"{case}?write=1",
+        f"{case}?tab=facts&kind=issue",
+        f"{case}?tab=referrals",
+    ):
+        assert await violations(await window.open(path)) == [], path
+
+
+async def test_no_page_of_the_center_violates_accessibility(desks: Any, chromium: Browser) -> None:
+    center = await desks("cases-center")
+    await center.hear_family()
+    await center.hear(an_alert(), "notify")
+    (row,) = await center.rows("select conference_id from conference_draft")
+    async for window in serving(center, chromium):
+        for path in ("/", "/meetings", f"/meetings/{row.conference_id}"):
+            assert await violations(await window.open(path, NOGUCHI)) == [], path
