@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import uvloop
+
 from deploy.city import town, truth
 from deploy.city.ledger import Ledger
 from deploy.city.load import load
@@ -38,7 +40,8 @@ def main() -> int:
             command.add_argument("--until", type=datetime.fromisoformat, default=datetime.now(UTC), help="歴史の終わり（既定は今）")
     given = parser.parse_args()
     try:
-        return asyncio.run(_load(given.households)) if given.word == "load" else _print(given)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(_load(given.households)) if given.word == "load" else _print(given)
     except CannotLoad as trouble:
         print(trouble, file=sys.stderr)
         return 1

@@ -148,12 +148,13 @@ class Life:
     def _progress(self, day: date, unit: str, ends: date | None) -> None:
         """段階: 短く終わるケースはスクリーニングまで。続くケースはプランを決めて支援中になり、いまも開いていれば近ごろ見直している。"""
         case = self.diary.cases[unit]
-        steps = STAGES[:1] if ends and ends - day < timedelta(days=self.rates["plan_from_days"]) else STAGES
+        over = ends is not None and ends <= self.today
+        steps = STAGES[:1] if ends and over and ends - day < timedelta(days=self.rates["plan_from_days"]) else STAGES
         for state, low, high in steps:
             day = self.later(day, low, high)
             self.on(day, lambda at, state=state: self._advance(at, unit, case, state))  # type: ignore[misc]
-        if not ends and self.chance(self.rates["reviewed"]):
-            self.on(max(day, self.later(self.today, -85, -3)), lambda at: self._advance(at, unit, case, "MONITORED"))
+        if not over and self.chance(self.rates["reviewed"]):
+            self.on(max(day, self.later(self.today, -self.rates["review_days"], -3)), lambda at: self._advance(at, unit, case, "MONITORED"))
 
     def _advance(self, at: datetime, unit: str, case: UUID, state: str) -> None:
         if self.diary.cases.get(unit) == case:

@@ -10,7 +10,8 @@ from deploy.city.population import identity
 
 #: type → (role, relation, generation, marital) of the one who left, as seen from today's head
 _SPOUSE = ("spouse", "12", 0, "married")
-_PARENT = ("parent", "52", 0, "widowed")
+_PARENT = ("parent", "52", -1, "widowed")
+_GRANDPARENT = ("grandparent", "52,52", -1, "widowed")
 
 
 def live(life: Life, seed: int) -> None:
@@ -68,7 +69,7 @@ def _who_left(life: Life) -> tuple[tuple[str, str, int, str], str, float] | None
     if kind in rates["divorced"] and head.marital == "divorced" and life.chance(rates["divorced"][kind]):
         return _SPOUSE, "divorced", gap
     if kind in rates["grandparent_died"] and life.chance(rates["grandparent_died"][kind]):
-        return ("grandparent", "51,52" if head.generation else "52", 0, "widowed"), "died", 50 if head.generation else 25
+        return (_GRANDPARENT, "died", 50) if head.generation else (_PARENT, "died", 25)
     if kind in rates["parent_died"] and 45 <= head.age and head.marital != "widowed" and life.chance(rates["parent_died"][kind] * 2.2):
         return _PARENT, "died", life.rng.gauss(29, 3)
     if kind in rates["child_left"] and life.chance(rates["child_left"][kind]):

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from deploy.city import faults, population, troubles
 from deploy.city.commands import Command
@@ -43,6 +43,7 @@ class Town:
         return digest.hexdigest()
 
 
+@lru_cache(maxsize=2)
 def whole(until: datetime, seed: int | None = None) -> Town:
     """The whole city as it stands at `until` (aware, UTC): 13,405 households, 28,012 people."""
     city = parameters()
@@ -54,6 +55,7 @@ def whole(until: datetime, seed: int | None = None) -> Town:
     return Town(city, chosen, until, tuple(households))
 
 
+@lru_cache(maxsize=2)
 def small(until: datetime, households: int = 300, seed: int | None = None) -> Town:
     """A small town: the named demo households and a sample of the rest in the city's proportions (same ids as in the whole city)."""
     city = whole(until, seed)

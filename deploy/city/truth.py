@@ -143,7 +143,7 @@ def _pairs(told: Told, on: date, *, living: bool = True) -> Iterator[tuple[Perso
     people = told.present() if living else list(told.people.values())
     for child in people:
         for parent in people:
-            if parent.generation >= child.generation or child.marital == "married" or child.id in told.left:
+            if child.generation - parent.generation != 1 or child.marital == "married" or child.id in told.left:
                 continue
             old, young = age(parent, on), age(child, on)
             others = [p for p in told.present() if p.id not in (parent.id, child.id) and 18 <= age(p, on) < 75]

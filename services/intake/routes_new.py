@@ -50,15 +50,23 @@ class Screen:
 
 @router.get("/new")
 async def new(
-    request: Request, rd: Rd, staff: Desk, today: OnDay, fields: Fields, draft: UUID | None = None, saved: UUID | None = None, blank: bool = False
+    request: Request,
+    rd: Rd,
+    staff: Desk,
+    today: OnDay,
+    fields: Fields,
+    draft: UUID | None = None,
+    saved: UUID | None = None,
+    household: UUID | None = None,
+    blank: bool = False,
 ) -> Response:
-    """白い様式。書きかけがあれば、いちばん新しいものを開く（`blank`・`saved` のときは白いまま）。"""
+    """白い様式。書きかけがあれば、いちばん新しいものを開く（`blank`・`saved`・`household` のときは白いまま）。`household` はつなぐ世帯。"""
     screen = Screen(request, rd, staff, today, fields)
     mine = await drafts.mine(rd, staff.sub, screen.kinds())
-    wanted = [one for one in mine if (one.form_key == draft if draft else not (blank or saved))]
+    wanted = [one for one in mine if (one.form_key == draft if draft else not (blank or saved or household))]
     opened = wanted[0] if wanted else None
     taken = await store.load(rd, saved) if saved else None
-    typed = opened.typed if opened else await screen.blank()
+    typed = opened.typed if opened else candidate_pane.pressed(await screen.blank(), {"link": str(household)} if household else {})
     return await screen.show(typed, drafts=[one for one in mine if one is not opened], opened=opened, taken=taken)
 
 
@@ -86,6 +94,8 @@ async def receive(request: Request, tx: Tx, staff: Desk, today: OnDay, fields: F
 async def candidates(request: Request, tx: Tx, staff: Desk, today: OnDay, fields: Fields, posted: Form) -> Response:
     """「同じ世帯かもしれません」。つなぐ・別人・つなぐのをやめる も、ここで欄を作り直す。"""
     typed = candidate_pane.pressed(posted.typed, posted.pressed)
+    if posted.pressed and typed.key and not typed.is_blank:  # a choice is not a keystroke: the autosave would not see it
+        await drafts.keep(tx, staff.sub, typed.key, typed, days=today.parameters.draft_days)
     pane = await candidate_pane.pane(tx, staff, today, sheet_form.read(typed, fields=fields, today=today.date))
     response = render(request, "candidates.html", {"v": typed, "pane": pane})
     return say(response, f"同じ世帯かもしれない候補が {len(pane.cards)} 件あります。") if pane.cards else response

@@ -3,6 +3,7 @@
 カナ: 半角→全角、ひらがな→カタカナ、清音化（濁点・半濁点・小書きを取る）、長音は母音に。漢字: NFKC と異体字の寄せ（kanji_variants.yaml）。
 """
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from functools import cache
@@ -17,14 +18,18 @@ _VOICED_ALIKE = str.maketrans({"ヂ": "ジ", "ヅ": "ズ"})
 _ALIKE = str.maketrans({"ヲ": "オ", "ヰ": "イ", "ヱ": "エ"})
 _ROWS = {"ア": "アカサタナハマヤラワ", "イ": "イキシチニヒミリ", "ウ": "ウクスツヌフムユル", "エ": "エケセテネヘメレ", "オ": "オコソトノホモヨロ"}
 _VOWEL = {kana: vowel for vowel, row in _ROWS.items() for kana in row}
-_HIRAGANA = {code: code + 0x60 for code in range(0x3041, 0x3097)}
+#: ぁ–ゖ and the iteration marks ゝゞ have their katakana 0x60 further on
+_HIRAGANA = {code: code + 0x60 for code in [*range(0x3041, 0x3097), 0x309D, 0x309E]}
+#: typed voiced marks stand alone until they are made combining ones
+_MARKS = str.maketrans({"゛": "\u3099", "゜": "\u309a"})
+_TYPED_LONG_VOWEL = re.compile(r"(?<=[ァ-ヺー])[-‐‑‒–—―−]")
 _VOICING = "\u3099\u309a"
 
 
 def katakana(text: str) -> str:
-    """全角カタカナにする（半角カナ・ひらがなから）。空白は半角一つ。"""
-    wide = unicodedata.normalize("NFKC", text).translate(_HIRAGANA)
-    return " ".join(wide.split())
+    """全角カタカナにする（半角カナ・ひらがなから。カナの後のハイフンは長音）。空白は半角一つ。かなでない字はそのまま。"""
+    wide = unicodedata.normalize("NFKC", text.translate(_MARKS)).translate(_HIRAGANA)
+    return " ".join(_TYPED_LONG_VOWEL.sub("ー", wide).split())
 
 
 def kana_key(text: str) -> str:

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-#: 一つの欄の上限（文字）。これより長い入力は、まともな記録ではなく事故か攻撃。
-FIELD_MAX = 20_000
 MEMBER_ROWS = 6
 _ONCE = (
     "form_key", "route", "visitor_name", "visitor_relation", "visitor_phone", "name_unknown", "area", "town", "phone", "text", "main_topic",
@@ -94,4 +92,4 @@ def _renumbered(fields: dict[str, list[str]]) -> dict[str, list[str]]:
 
 def storable(value: str) -> str:
     """NUL と壊れた文字は PostgreSQL に保存できない。見えないので、失われるものはない。"""
-    return "".join(c for c in value[:FIELD_MAX] if c != "\x00" and not 0xD800 <= ord(c) <= 0xDFFF)
+    return "".join(c for c in value if c != "\x00" and not 0xD800 <= ord(c) <= 0xDFFF)

@@ -8,14 +8,15 @@ import unicodedata
 from collections.abc import Iterable
 
 from services.intake.search_key import katakana, phone_key
-from shared.desk.kana import KanaUnreadable, to_katakana
 
 NAME_MAX = 80
 TEXT_MAX = 10_000
 NAME_CHARACTERS = "氏名に使えない文字「{}」があります。絵文字や記号を除いて入れてください。"
 GAIJI = "外字は受け付けられません。近い字か、カナで入れてください。"
 TOO_LONG = "{}文字までで入れてください（いま{}文字）。"
+KANA_ONLY = "フリガナはカタカナかひらがなで入れてください。"
 PHONE_ONLY = "電話番号は数字とハイフンで入れてください（例 0558-00-0000）。"
+_KANA = re.compile("[ァ-ヺヽヾー・ ]*")
 _NAME_MARKS = set(" ・･．.’'‐-–−ー＝=（）()々〆〇")
 
 
@@ -63,10 +64,10 @@ def _belongs_to_a_name(character: str) -> bool:
 
 def kana(text: str) -> str:
     """フリガナ。ひらがなも半角カナも受けて、全角カタカナにして返す。"""
-    try:
-        return _within(to_katakana(visible(text.replace("\n", " "))), NAME_MAX)
-    except KanaUnreadable as unreadable:
-        raise Unwritable(unreadable.sentence) from None
+    reading = katakana(visible(text.replace("\n", " ")))
+    if not _KANA.fullmatch(reading):
+        raise Unwritable(KANA_ONLY)
+    return _within(reading, NAME_MAX)
 
 
 def phone(text: str) -> str:

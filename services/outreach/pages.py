@@ -50,9 +50,7 @@ async def referral_list(request: Request, staff: Reader, rd: Rd, page: Page = 1)
 async def plan_for_referral(request: Request, referral_id: UUID, staff: Writer, rd: Rd) -> Response:
     """つなぎを受理して、見守りを計画する。"""
     found = await store.referral(rd, referral_id)
-    await audit.record(
-        rd, staff, "view", "referral", referral_id, household_id=found.household_id, purpose="watch", legal_basis=found.legal_basis
-    )
+    await audit.record(rd, staff, "view", "referral", referral_id, household_id=found.household_id, purpose="watch", legal_basis=found.legal_basis)
     return render(request, "plan.html", await views.plan_page(rd, staff, found.household_id, found))
 
 

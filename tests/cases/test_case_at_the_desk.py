@@ -121,6 +121,23 @@ async def test_the_own_view_of_a_caseworker_never_leaves_the_desk(elderly: DeskU
     assert await elderly.said() == ["referral.accepted.v1", "case.opened.v1"]
 
 
+async def test_the_center_reads_what_is_shared_but_not_the_own_view_nor_the_evidence(elderly: DeskUnderTest, case: str) -> None:
+    note = uuid4()
+    await elderly.send(f"{case}/notes", note_id=note, **NOTE)
+    await elderly.send(f"{case}/notes", note_id=uuid4(), corrects=note, **NOTE | {"shared": "玄関先で10分話した。"})
+    await elderly.send(f"{case}/facts", fact_id=uuid4(), **FACT)
+    read = [
+        (await elderly.get(path, NOGUCHI)).text
+        for path in (case, f"{case}?tab=facts", f"{case}?correct={note}", f"{case}/_part/fact?kind=care_level")
+    ]
+    assert "玄関先で10分話した。" in read[0]
+    assert "担当の窓口の職員だけが見られます" in read[0]
+    assert "要介護2" in read[1]
+    assert not any(SECRET in page for page in read)
+    assert not any("・被保険者証" in page for page in read)
+    assert "・被保険者証" in (await elderly.get(f"{case}?tab=facts")).text
+
+
 async def test_a_note_moves_last_contact_and_the_next_due_day(elderly: DeskUnderTest, case: str) -> None:
     await elderly.send(f"{case}/notes", note_id=uuid4(), **NOTE)
     board = (await elderly.get("/")).text

@@ -85,3 +85,19 @@ async def test_a_forgotten_draft_goes_after_thirty_days(desk: Desk) -> None:
 async def test_a_part_is_no_page(desk: Desk) -> None:
     assert (await desk.post(PART, sheet())).status_code == 404
     assert (await desk.post("/intake/_part/candidates", sheet())).status_code == 404
+
+
+async def test_a_chosen_household_is_in_the_draft_at_once(desk: Desk) -> None:
+    await desk.take(name="見本 文子", kana="ミホン フミコ")
+    home = str((await desk.rows("select id from household"))[0].id)
+    await desk.post("/intake/_part/candidates", sheet(name="見本 文子", kana="ミホン フミコ") | {"link": home}, htmx=True)
+    page = (await desk.get("/intake/new")).text
+    assert "この世帯につなぎます" in page
+    assert f'name="household_id" value="{home}"' in page
+
+
+async def test_a_new_consultation_from_the_household_page_is_linked_already(desk: Desk) -> None:
+    await desk.take(name="見本 文子")
+    home = str((await desk.rows("select id from household"))[0].id)
+    assert f"/intake/new?household={home}" in (await desk.get(f"/intake/households/{home}")).text
+    assert f'name="household_id" value="{home}"' in (await desk.get(f"/intake/new?household={home}")).text

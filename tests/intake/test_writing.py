@@ -43,9 +43,26 @@ def test_half_width_kana_becomes_full_width() -> None:
     assert writing.kana("ﾀｶﾊｼ　ふみこ") == "タカハシ フミコ"
 
 
-def test_kanji_is_no_reading() -> None:
+@pytest.mark.parametrize(
+    ("typed", "reading"),
+    [
+        ("か゛ぱ", "ガパ"),
+        ("ゔぁいおりん", "ヴァイオリン"),
+        ("サト-", "サトー"),
+        ("  サトウ   ハナコ  ", "サトウ ハナコ"),
+        ("ジョン・スミス", "ジョン・スミス"),
+        ("", ""),
+    ],
+)
+def test_a_reading_is_kept_as_full_width_katakana(typed: str, reading: str) -> None:
+    assert writing.kana(typed) == reading
+    assert writing.kana(reading) == reading
+
+
+@pytest.mark.parametrize("typed", ["高橋", "takahashi", "タカハシ1", "タカハシ。", "😀", "<script>"])
+def test_what_is_no_reading_is_said_at_the_field(typed: str) -> None:
     with pytest.raises(Unwritable) as refused:
-        writing.kana("高橋")
+        writing.kana(typed)
     assert refused.value.sentence == "フリガナはカタカナかひらがなで入れてください。"
 
 

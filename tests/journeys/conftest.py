@@ -1,7 +1,8 @@
 """A whole town in one process: every unit's real app and worker, its own database, one real broker."""
 
+import asyncio
 import importlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import date
@@ -20,9 +21,10 @@ from shared.contracts.household import Area, HouseholdRegistered, LeavingReason,
 from shared.messaging import provision
 from shared.runtime.auth import Staff
 from shared.runtime.database import Database
-from shared.runtime.settings import Settings
+from shared.runtime.settings import Profile, Settings
 from shared.runtime.testing import signed_cookies
 from shared.runtime.unit import all_units
+from tests.conftest import TICKET_KEY, Templates, start_nats
 
 COORDINATOR = Staff("c1", "試験 調整", frozenset({"coordinator"}))
 
@@ -76,20 +78,27 @@ class Town:
         return True
 
 
-@pytest.fixture
-async def town(databases: Callable[..., Any], test_settings: Callable[..., Settings], own_nats: Any) -> AsyncIterator[Town]:
+@pytest.fixture(scope="module")
+async def town(templates: Templates, postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
+    """One town for a module: its tests each bring their own household."""
+    broker = start_nats(tmp_path_factory.mktemp("town") / "nats")
     client = Client()
-    await client.connect(own_nats.url)
+    await client.connect(broker.url)
     await provision.apply(client, provision.desired(all_units(), max_bytes=64 << 20))
     await client.close()
-    town = Town()
+    town, names = Town(), []
     for unit in all_units():
-        database = await databases(unit.code)
-        town.settings[unit.code] = test_settings(unit.code, database=database, nats_url=own_nats.url)
-        await town.start(unit.code)
+        name, url = await templates.clone(unit)
+        names.append(name)
+        town.settings[unit.code] = Settings(
+            profile=Profile.TEST, database_url=url, nats_url=broker.url, ticket_keys=TICKET_KEY, public_url="http://testserver", instance=unit.code
+        )
+    await asyncio.gather(*(town.start(code) for code in town.settings))
     yield town
-    for code in list(town.apps):
-        await town.stop(code)
+    await asyncio.gather(*(town.stop(code) for code in list(town.apps)))
+    for name in names:
+        await templates.drop(name)
+    broker.stop()
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,8 @@ class Center:
     port: int
     contexts: list[BrowserContext] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    #: what the browser notes of answers that are right: the slot of intake is not here
+    expected: tuple[str, ...] = ("404",)
 
     async def open(self, path: str = "/inbox", staff: Staff = SATO, **options: Any) -> Page:
         context = await self.browser.new_context(**{"viewport": {"width": 1366, "height": 768}, "locale": "ja-JP", **options})
@@ -45,10 +47,13 @@ class Center:
         await context.add_cookies([{"name": name, "value": value, "url": "https://localhost/", "secure": True, "httpOnly": True}])
         page = await context.new_page()
         page.on("pageerror", lambda error: self.problems.append(str(error)))
-        # The slot of intake is not here: its place says so, and the browser notes the 404.
-        page.on("console", lambda message: self.problems.append(message.text) if message.type == "error" and "404" not in message.text else None)
+        page.on("console", lambda message: self._note(message.text) if message.type == "error" else None)
         await page.goto(f"http://localhost:{self.port}{path}")
         return page
+
+    def _note(self, text: str) -> None:
+        if not any(word in text for word in self.expected):
+            self.problems.append(text)
 
     async def news(self, *, urgent: bool = False) -> None:
         home, mother, son = mother_and_son()
@@ -92,7 +97,7 @@ async def test_news_waits_above_and_the_row_being_read_does_not_move(center: Cen
     await listening(page)
     before = await rows(page).nth(1).bounding_box()
     await center.news(urgent=True)
-    await expect(page.get_by_role("button", name="2件の新着を表示")).to_be_visible(timeout=2000)
+    await expect(page.locator("[data-show-new]")).to_contain_text("2", timeout=2000)
     assert await rows(page).nth(1).bounding_box() == before
     await page.keyboard.press("u")
     await expect(rows(page)).to_have_count(5)
@@ -124,14 +129,13 @@ async def test_a_colleague_sees_it_at_once_and_cannot_press_on_the_old_state(cen
     await mine.keyboard.press("t")
     await theirs.get_by_role("heading", name="気づきの受信箱").click()
     await expect(rows(theirs).first).to_contain_text("受け持ち 佐藤 美咲", timeout=2000)
-    center.problems.clear()
+    center.expected += ("409",)
     await theirs.get_by_role("button", name="対応済にする").click()
     await expect(theirs.locator("#problems")).to_contain_text("佐藤 美咲")
-    assert [problem for problem in center.problems if "409" not in problem] == []
-    center.problems.clear()
 
 
 async def test_dismissing_without_a_reason_says_so_and_with_one_closes_it(center: Center) -> None:
+    center.expected += ("422",)
     page = await center.open()
     await page.keyboard.press("j")
     await page.keyboard.press("o")
@@ -141,21 +145,19 @@ async def test_dismissing_without_a_reason_says_so_and_with_one_closes_it(center
     await page.get_by_role("button", name="見送る").click()
     await expect(page.locator("#detail")).to_contain_text("見送り")
     await expect(page.locator("#detail")).to_contain_text("いまは様子を見る")
-    center.problems.clear()  # the browser notes the 422
 
 
 async def test_a_broken_stream_says_so_and_comes_back(center: Center) -> None:
     page = await center.open()
     await listening(page)
-    center.problems.clear()
+    center.expected += ("DISCONNECTED", "405", "sse:error")
     await page.context.set_offline(True)
     await page.evaluate(f"() => {{ {STREAM}.reader.cancel() }}")
     await expect(page.locator("[data-stopped]")).to_be_visible(timeout=10000)
     await center.news()
     await page.context.set_offline(False)
-    await expect(page.get_by_role("button", name="1件の新着を表示")).to_be_visible(timeout=20000)
+    await expect(page.locator("[data-show-new]")).to_contain_text("1", timeout=20000)
     await expect(page.locator("[data-stopped]")).to_be_hidden()
-    center.problems.clear()
 
 
 @pytest.mark.parametrize("path", ["/", "/inbox", "detail", "calls", "/inbox?closed=1"])

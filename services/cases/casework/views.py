@@ -1,25 +1,16 @@
 """What a page shows: values for the templates, nothing decided here."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
 from typing import Any
 from uuid import uuid4
 
-from services.cases.casework import basis, facts, heard, identity, involvement, lists, records, store
+from services.cases.casework import basis, facts, heard, identity, involvement, lists, portrait, records, store
 from services.cases.casework.access import Desk, may_write
-from services.cases.casework.case import PATH, Case
+from services.cases.casework.case import Case
 from services.cases.casework.decision import japan_day
-from services.cases.casework.facts import Fact
-from services.cases.casework.forms import in_days, month_words
-from services.cases.casework.household import Household, Member, age_about
-from services.cases.casework.identity import Identity
+from services.cases.casework.forms import in_days
 from services.cases.casework.note import Note
-from services.cases.casework.profile import Asked, Rules
-from services.cases.casework.referral import Referral
-from shared.contracts.case import CaseState
+from services.cases.casework.profile import Rules
 from shared.contracts.consultation import ConsentState, Urgency
-from shared.contracts.event import Confidence, MemberId
 from shared.contracts.referral import DeclineReason
 from shared.desk.wareki import age_on
 from shared.runtime.announce import announced_units, referral_targets
@@ -29,20 +20,6 @@ from shared.runtime.database import Read
 CONSENT_TONE = {ConsentState.GIVEN: "success", ConsentState.REFUSED: "warning", ConsentState.NOT_ASKED: "neutral"}
 CONSENT_WORDS = {ConsentState.GIVEN: "同意あり", ConsentState.REFUSED: "同意なし", ConsentState.NOT_ASKED: "同意はまだ"}
 URGENCY_TONE = {Urgency.A: "danger", Urgency.B: "warning", Urgency.C: "info", Urgency.D: "neutral"}
-CONFIDENCE = [
-    (Confidence.CONFIRMED, "確認した", "書類や本人・家族に確かめた"),
-    (Confidence.REPORTED, "聞き取り", "聞いたまま"),
-    (Confidence.SUSPECTED, "疑い", "そう見える"),
-]
-#: what was told at the reception comes before everything else of that day
-_FIRST = datetime.min.replace(tzinfo=UTC)
-#: where a state that is not on the path stands on it
-_BESIDE = {
-    CaseState.LEAD: CaseState.RECEIVED,
-    CaseState.RELATION_BUILDING: CaseState.SCREENED,
-    CaseState.SUSPENDED: CaseState.EVALUATING,
-    CaseState.FOLLOW_UP: CaseState.CLOSED,
-}
 
 
 def common(handle: Read, desk: Desk, staff: Staff) -> dict[str, Any]:
@@ -92,123 +69,6 @@ async def referral_list(handle: Read, desk: Desk, staff: Staff, tab: str, page: 
     }
 
 
-@dataclass(frozen=True)
-class MemberView:
-    member: Member
-    name: str
-    kana: str
-    age: str
-    phone: str
-    facts: tuple[str, ...]
-    main: bool
-
-    @property
-    def left(self) -> str:
-        return self.member.left.label if self.member.left else ""
-
-
-@dataclass(frozen=True)
-class FactView:
-    fact: Fact
-    who: str
-    value: str
-    since: str
-    confidence: str
-
-
-@dataclass(frozen=True)
-class AskedView:
-    """聞くこと一つと、いまの記録。"""
-
-    kind: str
-    label: str
-    ask: str
-    known: tuple[FactView, ...]
-
-
-def age_of(member: Member, people: Identity, today: date) -> str:
-    person = people.people.get(member.member_id)
-    if person and person.birth:
-        return f"{age_on(person.birth, today)}歳"
-    return f"{age_about(member.birth_month, today)}歳ごろ" if member.birth_month else ""
-
-
-def _said(fact: Fact, rules: Rules) -> str:
-    kind = rules.vocabulary.get(fact.kind)
-    return f"{kind.label}：{kind.label_of(fact.value)}" if kind else f"{fact.kind}：{fact.value}"
-
-
-def members(household: Household, who: Identity, known: Iterable[Fact], case: Case, rules: Rules, today: date) -> list[MemberView]:
-    """世帯の顔ぶれ。写しがまだなら続柄と年ごろだけ。"""
-    current = [fact for fact in known if fact.current]
-    views = []
-    for member in household.members:
-        person = who.people.get(member.member_id)
-        about = tuple(_said(fact, rules) for fact in current if fact.member_id == member.member_id)
-        views.append(
-            MemberView(
-                member,
-                person.name if person else member.role.label,
-                person.kana if person else "",
-                age_of(member, who, today),
-                (person.phone or "") if person else "",
-                about,
-                member.member_id in case.member_ids,
-            )
-        )
-    return views
-
-
-def asked(rules: Rules, known: Iterable[Fact], names: Mapping[MemberId, str]) -> list[AskedView]:
-    """アセスメントで聞くことの一覧。まだ聞いていないものも並ぶ。"""
-    current = [fact for fact in known if fact.current]
-
-    def view(question: Asked) -> AskedView:
-        answers = tuple(_fact(fact, rules, names) for fact in current if fact.kind == question.kind)
-        return AskedView(question.kind, rules.vocabulary[question.kind].label, question.ask, answers)
-
-    return [view(question) for question in rules.asked if question.kind in rules.vocabulary]
-
-
-def _fact(fact: Fact, rules: Rules, names: Mapping[MemberId, str]) -> FactView:
-    who = names.get(fact.member_id, "世帯員") if fact.member_id else "世帯"
-    sure = next(label for code, label, _ in CONFIDENCE if code is fact.confidence)
-    return FactView(fact, who, rules.vocabulary[fact.kind].label_of(fact.value), month_words(fact.since) if fact.since else "", sure)
-
-
-async def timeline(handle: Read, case: Case, notes: list[Note], who: Identity, referrals: list[Referral], rules: Rules) -> list[dict[str, Any]]:
-    """受付で聞いたこと・支援経過・段階の移り変わりを、新しい順に。訂正された記録は、訂正した記録の中に畳む。"""
-    corrected = {note.corrects for note in notes}
-    before = {note.note_id: note for note in notes}
-    entries = [_note_entry(note, before.get(note.corrects) if note.corrects else None, rules) for note in notes if note.note_id not in corrected]
-    for step in await store.steps(handle, case.case_id):
-        reason = {**rules.closing, **rules.suspending}.get(step.reason or "", "")
-        shown = {"note": None, "told": None, "step": CaseState(step.state).label, "reason": reason, "who": step.by_name}
-        entries.append({"at": japan_day(step.at), "order": step.at} | shown)
-    made = {referral.receipt_no: referral.made_on for referral in referrals}
-    for told in who.told:
-        entries.append({"at": made.get(told.receipt_no, case.opened_on), "order": _FIRST, "note": None, "told": told})
-    return sorted(entries, key=lambda entry: (entry["at"], entry["order"]), reverse=True)
-
-
-def _note_entry(note: Note, before: Note | None, rules: Rules) -> dict[str, Any]:
-    method = rules.method(note.method)
-    return {
-        "at": note.happened_on,
-        "order": note.written_at,
-        "note": note,
-        "told": None,
-        "method": method.label if method else note.method,
-        "before": before,
-    }
-
-
-def stages(state: CaseState) -> tuple[list[str], int]:
-    """段階の帯と、いまの位置。横道（関係づくり・中断・フォロー）は、その位置の名前に代えて出す。"""
-    at = PATH.index(_BESIDE.get(state, state))
-    return [state.label if position == at else stage.label for position, stage in enumerate(PATH)], at
-
-
 _NOTE = ("method", "partner", "shared", "private", "minutes", "next_action", "next_due")
 
 
@@ -242,10 +102,12 @@ async def case_page(handle: Read, desk: Desk, staff: Staff, case: Case, *, tab: 
     who = await identity.of_household(handle, case.household_id)
     known = await records.facts(handle, case.household_id)
     notes = await records.notes(handle, case.case_id)
-    views = members(household, who, known, case, rules, today)
+    if not shown["writes"]:
+        notes, known = portrait.for_readers(notes, known)
+    views = portrait.members(household, who, known, case, rules, today)
     units = await announced_units(handle)
     referrals = await store.referrals_of_case(handle, case.case_id)
-    stage_names, stage = stages(case.state)
+    stage_names, stage = portrait.stages(case.state)
     bar = who.first(case.member_ids, household)
     return shown | {
         "case": case,
@@ -255,12 +117,12 @@ async def case_page(handle: Read, desk: Desk, staff: Staff, case: Case, *, tab: 
         "bar_age": age_on(bar.birth, today) if bar and bar.birth else None,
         "household": household,
         "members": views,
-        "household_facts": [_said(fact, rules) for fact in known if fact.current and fact.member_id is None],
+        "household_facts": [portrait.said(fact, rules) for fact in known if fact.current and fact.member_id is None],
         "due": in_days(case.next_due, today),
         "stages": stage_names,
         "stage": stage,
-        "entries": await timeline(handle, case, notes, who, referrals, rules),
-        "asked": asked(rules, known, {view.member.member_id: view.name for view in views}),
+        "entries": await portrait.timeline(handle, case, notes, who, referrals, rules),
+        "asked": portrait.asked(rules, known, {view.member.member_id: view.name for view in views}),
         "referrals": referrals,
         "waiting": sum(1 for referral in referrals if referral.from_unit == desk.unit.code and referral.state.waiting),
         "others": involvement.others(
@@ -277,7 +139,7 @@ async def case_page(handle: Read, desk: Desk, staff: Staff, case: Case, *, tab: 
         "methods": [(method.code, method.label) for method in rules.methods],
         "kinds": [(question.kind, rules.vocabulary[question.kind].label) for question in rules.asked if question.kind in rules.vocabulary],
         "member_options": [(view.member.member_id, view.name, view.age) for view in views],
-        "confidences": [(code.value, label, note) for code, label, note in CONFIDENCE],
+        "confidences": [(code.value, label, note) for code, label, note in portrait.CONFIDENCE],
         "note": note_values(correct),
         "fact": fact_values(case, desk, kind, rules),
         "refer": refer_values(case, desk),

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from services.cases.casework import heard, identity, views
+from services.cases.casework import heard, identity, portrait, views
 from services.cases.casework.access import At, Reader
 from services.cases.casework.decision import japan_day
 from services.cases.casework.forms import in_days
@@ -72,7 +72,7 @@ async def _meeting(handle: Read, desk: At, draft: Draft) -> dict[str, Any]:
         "proposes": proposes_on(today, desk.city),
         "household": household,
         "bar": who.first((), household),
-        "people": [(member, who.people.get(member.member_id), views.age_of(member, who, today)) for member in household.members],
+        "people": [(member, who.people.get(member.member_id), portrait.age_of(member, who, today)) for member in household.members],
         "others": others(
             await heard.traces(handle, draft.household_id), own=desk.unit.code, desks={unit.unit: (unit.title, unit.base) for unit in units}
         ),
