@@ -5,7 +5,7 @@ export UV_PYTHON_DOWNLOADS := never
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env up down status logs city trace test test-slow check bench assets lock new-domain
+.PHONY: help env up down status logs city trace test test-slow check generate screens bench assets lock new-domain
 
 help: ## この一覧 / this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,9 +39,17 @@ test: check ## 検査とテスト（数分）/ checks and tests
 test-slow: env assets ## 障害試験など長いもの / the long ones
 	@$(PY) -m pytest -m slow --timeout 900
 
-check: env assets ## 書式と import の取り決め / lint and import contracts
+check: env ## 書式と import の取り決め / lint and import contracts
+	@$(PY) -m shared.desk.assets --dev
 	@.venv/bin/ruff check .
-	@.venv/bin/lint-imports
+	@.venv/bin/lint-imports --no-cache
+
+generate: env ## 契約の図式と出来事の表を作り直す / rewrite schemas, AsyncAPI and the event map
+	@$(PY) -m shared.contracts.generate
+
+screens: env ## README の画面を撮り直す / take the README's screenshots again
+	@$(PY) -m shared.desk.assets --dev
+	@SCREENS=1 $(PY) -m pytest tests/browser
 
 bench: env ## 性能を測る / measure
 	@$(PY) -m tests.benchmarks

@@ -29,12 +29,12 @@ WHOLE = "household"
 URGENCY_TONE = {Urgency.A: "danger", Urgency.B: "warning", Urgency.C: "info", Urgency.D: "neutral"}
 OUTCOME_TONE = {CheckInOutcome.ALARMING: "danger", CheckInOutcome.ABSENT: "warning", CheckInOutcome.SIGNS_OF_LIFE: "warning"}
 OUTCOMES = [
-    (CheckInOutcome.MET, "会えた", "顔を見て確かめた", "success"),
-    (CheckInOutcome.VOICE, "声だけ", "電話・インターホン", "success"),
-    (CheckInOutcome.ABSENT, "不在", "期限は延びません", "warning"),
-    (CheckInOutcome.SIGNS_OF_LIFE, "気配あり", "明かり・物音。期限は延びません", "warning"),
+    (CheckInOutcome.MET, "会えた", "顔を見て", "success"),
+    (CheckInOutcome.VOICE, "声だけ", "電話・戸口", "success"),
+    (CheckInOutcome.ABSENT, "不在", "期限はそのまま", "warning"),
+    (CheckInOutcome.SIGNS_OF_LIFE, "気配あり", "明かり・物音", "warning"),
     (CheckInOutcome.KNOWN_AWAY, "不在の理由が分かっている", "入院・旅行など", "info"),
-    (CheckInOutcome.ALARMING, "異変", "先に 119・110・センターへ", "danger"),
+    (CheckInOutcome.ALARMING, "異変", "先に119・110", "danger"),
 ]
 
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
 
 from shared.desk.wareki import short
 from tests.outreach.builders import HOUSEHOLD, MOTHER, SON
@@ -191,8 +192,6 @@ async def test_the_filters_show_what_is_late_and_what_is_due_today(desk: Outreac
     path = await desk.watched("A")
     assert "今日が期限の見守りはありません" in (await desk.get("/watch?show=today")).text
     async with desk.db.transaction() as tx:
-        from sqlalchemy import text
-
         await tx.execute(text("update watch set next_due = now() - interval '50 hours'"))
     late = (await desk.get("/watch?show=overdue")).text
     assert path in late
