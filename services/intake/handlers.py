@@ -18,6 +18,14 @@ from shared.runtime.problems import NotFound, Refusal
 handlers = Handlers()
 
 
+class AskedInAnothersName(Refusal):
+    """The unit that asks is not the unit it says it is."""
+
+    status = 403
+    code = "not_addressed"
+    sentence = "名乗った窓口と、たずねた窓口が違います。"
+
+
 class UnreadableRequest(Refusal):
     status = 422
     code = "unreadable"
@@ -52,12 +60,14 @@ async def draft_expired(tx: Transaction, due: Timer) -> None:
 
 
 @handlers.serve("disclose")
-async def disclose(request: bytes, context: WorkerContext) -> bytes:
+async def disclose(request: bytes, context: WorkerContext, asker: str) -> bytes:
     """身元の開示。答えも断りも、記録してから返す。"""
     try:
         asked = DisclosureRequest.model_validate_json(request)
     except ValidationError:
         raise UnreadableRequest from None
+    if asked.asker != asker:
+        raise AskedInAnothersName
     async with context.db.transaction() as tx:
         answer = await _answer(tx, asked)
     return answer.model_dump_json().encode()

@@ -11,7 +11,7 @@ from services.notify.escalation import told
 from services.notify.household import HouseholdFacts, Stage
 from services.notify.lists import Known
 from services.notify.parameters import Parameters
-from services.notify.rules import Evidence
+from services.notify.rules import Evidence, Kind
 
 #: evidence lines in a row of the list; the rest stands in the detail
 LINES = 3
@@ -82,7 +82,7 @@ def row(known: Known, titles: Mapping[str, str], now: datetime, parameters: Para
         lines=lines,
         first=tuple(reversed(lines))[:LINES],
         more=max(0, len(lines) - LINES),
-        desks=desks(known.household, titles),
+        desks=desks(known.household, titles) + _writers(known, titles),
         clock=words.clock_words(alert.due, now) if alert.state.is_open else "",
         clock_tone=_clock_tone(alert, now),
         marks=_marks(alert, now, parameters),
@@ -107,6 +107,13 @@ def desks(household: HouseholdFacts, titles: Mapping[str, str]) -> tuple[Desk, .
     return tuple(
         Desk(one.unit, words.unit_words(one.unit, titles), one.stage.label, _STAGE_TONE[one.stage], one.since, one.awaiting_reply) for one in involved
     )
+
+
+def _writers(known: Known, titles: Mapping[str, str]) -> tuple[Desk, ...]:
+    """根拠の事実を記録したが、いまは支援もつなぎもない窓口。事情を知っているので、連絡先に入れる。"""
+    involved = {one.unit for one in known.household.involvement()}
+    wrote = {one.source: one.as_of for one in known.alert.evidence if one.kind is Kind.FACT and one.source not in involved}
+    return tuple(Desk(unit, words.unit_words(unit, titles), "記録あり", "neutral", day, False) for unit, day in sorted(wrote.items()))
 
 
 def _marks(alert: Alert, now: datetime, parameters: Parameters) -> tuple[tuple[str, str], ...]:

@@ -20,7 +20,7 @@ OnEvent = Callable[["Transaction", Any, Envelope], Awaitable[None]]
 On = TypeVar("On", bound=OnEvent)
 OnTimer = Callable[["Transaction", "Timer"], Awaitable[None]]
 OnIntent = Callable[["Intent", "WorkerContext"], Awaitable[None]]
-OnRequest = Callable[[bytes, "WorkerContext"], Awaitable[bytes]]
+OnRequest = Callable[[bytes, "WorkerContext", str], Awaitable[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ class Handlers:
         return register
 
     def serve(self, name: str) -> Callable[[OnRequest], OnRequest]:
-        """Answers requests on `svc.<unit>.<name>`."""
+        """Answers requests on `svc.<unit>.<name>.<asker>`; the third argument is the asker's unit code, proven by the broker."""
         return _register(self.responders, name)
 
     def ignore(self, *what: str | type[Event]) -> None:

@@ -30,8 +30,8 @@ def permissions_of(unit: Unit, sources: Sequence[Unit]) -> UserPermissions:
     """Least for a unit: its own subjects, its own consumers, its own inbox."""
     own = [f"evt.{unit.code}.>", f"$JS.API.STREAM.INFO.{unit.stream}", *NAMES]
     heard = [subject for source in sources for subject in consumer_subjects(unit, source)]
-    asked = [f"svc.{name}" for name in unit.asks]
-    served = [f"svc.{unit.code}.{name}" for name in unit.serves]
+    asked = [f"svc.{name}.{unit.code}" for name in unit.asks]
+    served = [f"svc.{unit.code}.{name}.*" for name in unit.serves]
     return UserPermissions(unit.code, (*own, *heard, *asked), (f"_INBOX_{unit.code}.>", *served), answers=bool(served))
 
 

@@ -1,5 +1,6 @@
-"""Questions between units that need an answer now (`svc.<unit>.<name>`), such as a disclosure under a legal basis.
+"""Questions between units that need an answer now (`svc.<unit>.<name>.<asker>`), such as a disclosure under a legal basis.
 
+The asker stands in the subject, where the broker's permissions prove it; nobody can ask in another unit's name.
 Not for facts: what somebody may rely on is an event. The caller's trace goes along; a refusal comes back as its code.
 """
 
@@ -36,9 +37,9 @@ class RequestFailed(Exception):
     """The other unit could not answer (its bug, not our question). Asking later may work."""
 
 
-async def ask(link: Link, subject: str, request: bytes, timeout: float = 5.0) -> bytes:
+async def ask(link: Link, asker: str, subject: str, request: bytes, timeout: float = 5.0) -> bytes:
     """`subject` is "intake.disclose" or "svc.intake.disclose". Raises RequestRefused, RequestFailed, or one of link.AWAY."""
-    subject = subject if subject.startswith("svc.") else f"svc.{subject}"
+    subject = f"svc.{subject.removeprefix('svc.')}.{asker}"
     with telemetry.tracer().start_as_current_span(f"ask {subject}", kind=SpanKind.CLIENT, attributes=_attributes(subject, "send")):
         traceparent, _ = telemetry.context_headers()
         reply = await link.request(subject, request, timeout=timeout, headers={"traceparent": traceparent} if traceparent else None)
@@ -61,7 +62,7 @@ class Responders:
 
     async def subscribe(self, client: Client) -> None:
         for name, handler in self._handlers.items():
-            await client.subscribe(f"svc.{self._unit}.{name}", queue=self._unit, cb=self._receiver(client, handler))
+            await client.subscribe(f"svc.{self._unit}.{name}.*", queue=self._unit, cb=self._receiver(client, handler))
 
     def _receiver(self, client: Client, handler: OnRequest):  # type: ignore[no-untyped-def]
         async def receive(message: Msg) -> None:
@@ -98,7 +99,7 @@ class Responders:
 
     async def _reply(self, handler: OnRequest, message: Msg) -> tuple[bytes, dict[str, str] | None]:
         try:
-            return await handler(message.data, self._context), None
+            return await handler(message.data, self._context, message.subject.rsplit(".", 1)[1]), None
         except Refusal as refusal:
             return b"", {ERROR: REFUSED + refusal.code}
         except Exception as error:

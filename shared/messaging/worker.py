@@ -66,7 +66,7 @@ class Worker:
         self._started_at = time.monotonic()
 
     async def _ask(self, subject: str, request: bytes, timeout: float = 5.0) -> bytes:
-        return await requests.ask(self.link, subject, request, timeout)
+        return await requests.ask(self.link, self.unit.code, subject, request, timeout)
 
     async def start(self) -> None:
         self._started_at = time.monotonic()

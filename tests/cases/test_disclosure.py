@@ -65,7 +65,7 @@ async def test_the_name_arrives_when_intake_is_back(working: DeskUnderTest, brok
     page = (await working.get(case)).text
     assert "氏名を受付に照会中" in page
     intake = Intake(disclosed())
-    await broker.subscribe("svc.intake.disclose", cb=intake.answer)
+    await broker.subscribe("svc.intake.disclose.cases-elderly", cb=intake.answer)
     await eventually(partial(received, working), timeout=20)
     assert MOTHER_NAME in (await working.get(case)).text
     asked = intake.asked[0]
@@ -78,7 +78,7 @@ async def received(desk: DeskUnderTest) -> Any:
 
 async def test_a_referral_that_intake_has_not_heard_of_yet_is_asked_again(working: DeskUnderTest, broker: Client) -> None:
     intake = Intake(Disclosure(household_id=HOUSEHOLD, refused="no_referral"), disclosed())
-    await broker.subscribe("svc.intake.disclose", cb=intake.answer)
+    await broker.subscribe("svc.intake.disclose.cases-elderly", cb=intake.answer)
     await working.hear(made(), "cases-poverty")
     await eventually(partial(received, working), timeout=20)
     assert len(intake.asked) == 2
@@ -86,7 +86,7 @@ async def test_a_referral_that_intake_has_not_heard_of_yet_is_asked_again(workin
 
 async def test_a_refusal_is_shown_and_can_be_asked_again(working: DeskUnderTest, broker: Client) -> None:
     intake = Intake(Disclosure(household_id=HOUSEHOLD, refused="basis_differs"), disclosed())
-    await broker.subscribe("svc.intake.disclose", cb=intake.answer)
+    await broker.subscribe("svc.intake.disclose.cases-elderly", cb=intake.answer)
     event = made()
     await working.hear(event)
 
@@ -104,7 +104,7 @@ async def test_a_declined_referral_is_not_asked_about_any_more(working: DeskUnde
     await working.hear(event)
     await working.send(f"/referrals/{event.referral_id}/decline", version=1, reason="not_ours")
     intake = Intake(disclosed())
-    await broker.subscribe("svc.intake.disclose", cb=intake.answer)
+    await broker.subscribe("svc.intake.disclose.cases-elderly", cb=intake.answer)
 
     async def settled() -> Any:
         return [row.state for row in await working.rows("select state from intent")] == ["done"]

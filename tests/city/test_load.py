@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from deploy.city import load as loading
 from deploy.city import town
-from deploy.city.commands import AcceptReferral, CheckIn, CloseCase, LeaveHousehold, PlanWatch, ReceiveConsultation, RecordFact, RegisterHousehold
+from deploy.city.commands import AcceptReferral, CheckIn, CloseCase, LeaveHousehold, PlanWatch, ReceiveConsultation, RecordFact, RegisterHousehold, WriteNote
 from deploy.city.ledger import Ledger
 from deploy.city.load import load
 from deploy.city.town import Town
@@ -91,6 +91,7 @@ async def check_all_is_there(units: Units) -> None:
         assert await units.count(unit, "case_file") == counted(people, AcceptReferral, unit)
         assert await units.count(unit, "case_file where state = 'CLOSED'") == counted(people, CloseCase, unit)
         assert await units.count(unit, "fact") == counted(people, RecordFact, unit)
+        assert await units.count(unit, "note") == counted(people, WriteNote, unit)
     assert await units.count("outreach", "watch") == counted(people, PlanWatch)
     assert await units.count("outreach", "check_in") == counted(people, CheckIn)
 

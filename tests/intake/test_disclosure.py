@@ -41,7 +41,8 @@ async def ask(desk: Desk, made: ReferralMade, **more: Any) -> Disclosure:
         "referral_id": made.referral_id,
     } | more
     context = WorkerContext(desk.db, None, None)  # type: ignore[arg-type]
-    return Disclosure.model_validate_json(await disclose(DisclosureRequest(**request | more).model_dump_json().encode(), context))
+    asked = DisclosureRequest(**request | more)
+    return Disclosure.model_validate_json(await disclose(asked.model_dump_json().encode(), context, asked.asker))
 
 
 async def test_the_desk_a_household_was_referred_to_learns_who_they_are(desk: Desk) -> None:
@@ -146,9 +147,11 @@ async def test_over_the_real_broker_the_question_is_answered_and_rubbish_is_refu
     client = Client()
     await client.connect(own_nats.url)
     try:
-        reply = await client.request("svc.intake.disclose", request.model_dump_json().encode(), timeout=5)
+        reply = await client.request(f"svc.intake.disclose.{made.to}", request.model_dump_json().encode(), timeout=5)
         assert len(Disclosure.model_validate_json(reply.data).members) == 2
-        rubbish = await client.request("svc.intake.disclose", b"{", timeout=5)
+        forged = await client.request("svc.intake.disclose.outreach", request.model_dump_json().encode(), timeout=5)
+        assert (forged.headers or {}).get("Tsunagari-Error") == "refused:not_addressed"
+        rubbish = await client.request(f"svc.intake.disclose.{made.to}", b"{", timeout=5)
         assert (rubbish.headers or {}).get("Tsunagari-Error") == "refused:unreadable"
     finally:
         await client.close()

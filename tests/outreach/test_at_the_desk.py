@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -35,7 +36,7 @@ async def test_a_referral_is_accepted_with_a_plan_and_exactly_this_is_said(desk:
 
 async def test_the_second_tap_of_accept_leads_to_the_same_watch(desk: OutreachDesk) -> None:
     event = await desk.arrived()
-    form = {"version": 1, "plan_id": uuid4(), "member_id": MOTHER, "tier": "A"}
+    form: dict[str, Any] = {"version": 1, "plan_id": uuid4(), "member_id": MOTHER, "tier": "A"}
     first, second = await asyncio.gather(*(desk.send(f"/referrals/{event.referral_id}/accept", **form) for _ in range(2)))
     assert first.headers["location"] == second.headers["location"] == f"/outreach/watch/{form['plan_id']}"
     assert await desk.said() == ["referral.accepted.v1", "watch.planned.v1"]
@@ -43,7 +44,7 @@ async def test_the_second_tap_of_accept_leads_to_the_same_watch(desk: OutreachDe
 
 async def test_two_workers_accept_at_once_and_the_second_is_told_who_was_first(desk: OutreachDesk) -> None:
     event = await desk.arrived()
-    form = {"version": 1, "member_id": MOTHER, "tier": "A"}
+    form: dict[str, Any] = {"version": 1, "member_id": MOTHER, "tier": "A"}
     both = [desk.send(f"/referrals/{event.referral_id}/accept", who, plan_id=uuid4(), **form) for who in (AYUMU, KEI)]
     first, second = sorted(await asyncio.gather(*both), key=lambda answer: answer.status_code)
     assert (first.status_code, second.status_code) == (303, 409)
@@ -74,7 +75,7 @@ async def test_declining_needs_a_reason_and_forgets_the_name(desk: OutreachDesk)
 
 async def test_a_double_tap_is_one_check_in(desk: OutreachDesk) -> None:
     path = await desk.watched()
-    form = {"version": 1, "check_in_id": uuid4(), "outcome": "met", "memo": MEMO}
+    form: dict[str, Any] = {"version": 1, "check_in_id": uuid4(), "outcome": "met", "memo": MEMO}
     answers = await asyncio.gather(*(desk.send(f"{path}/check-ins", **form) for _ in range(3)))
     assert {answer.status_code for answer in answers} == {303}
     assert len(await desk.rows("select 1 from check_in")) == 1
@@ -110,6 +111,7 @@ async def test_something_alarming_shows_whom_to_call_before_it_is_recorded(desk:
     assert 'href="tel:119"' in asked.text
     assert MEMO in asked.text
     assert (await desk.check_in(path, "alarming", memo=MEMO, called="1")).status_code == 303
+    assert "安否が分かったら、もう一度記録" in (await desk.get(f"{path}?saved=true")).text
     assert "期限切れ" in (await desk.get("/watch?show=overdue")).text
 
 
@@ -154,7 +156,7 @@ async def test_ending_forgets_the_name_and_an_ended_watch_takes_nothing_more(des
 async def test_somebody_else_of_the_household_is_watched_without_a_new_referral(desk: OutreachDesk) -> None:
     await desk.watched()
     page = (await desk.get(f"/households/{HOUSEHOLD}/plan")).text
-    form = {"plan_id": hidden(page, "plan", "plan_id"), "member_id": SON, "tier": "C"}
+    form: dict[str, Any] = {"plan_id": hidden(page, "plan", "plan_id"), "member_id": SON, "tier": "C"}
     answers = [await desk.send(f"/households/{HOUSEHOLD}/plan", **form) for _ in range(2)]
     assert {answer.headers["location"] for answer in answers} == {f"/outreach/watch/{form['plan_id']}"}
     again = await desk.send(f"/households/{HOUSEHOLD}/plan", **form | {"plan_id": uuid4()})

@@ -19,8 +19,8 @@ async def test_tables_and_migrations_say_the_same(desk: OutreachDesk) -> None:
     async with desk.db.read() as rd:
         rows = await rd.rows(text("select table_name, column_name from information_schema.columns where table_schema = 'public'"))
     here: dict[str, set[str]] = {}
-    for table, column in rows:
-        here.setdefault(table, set()).add(column)
+    for row in rows:
+        here.setdefault(row.table_name, set()).add(row.column_name)
     for table in metadata.tables.values():
         assert here[table.name] == {column.name for column in table.columns}, table.name
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
@@ -147,7 +148,7 @@ def test_who_records_on_an_older_page_is_told_who_was_first() -> None:
 
 def test_a_person_is_watched_once_and_somebody_else_of_the_household_may_be_too() -> None:
     watch = a_watch()
-    about = {"basis": LegalBasis.CONSENT, "by": AYUMU, "at": NOW, "rules": rules(), "others": [watch]}
+    about: dict[str, Any] = {"basis": LegalBasis.CONSENT, "by": AYUMU, "at": NOW, "rules": rules(), "others": [watch]}
     with pytest.raises(AlreadyWatched):
         plan(uuid4(), HOUSEHOLD, MOTHER, WatchTier.A, **about)
     assert plan(uuid4(), HOUSEHOLD, SON, WatchTier.A, **about).state.running

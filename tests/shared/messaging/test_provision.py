@@ -115,6 +115,7 @@ NOT_OURS = [
     "$JS.ACK.EVT_ALPHA.gamma--alpha--p0.1.1.1.1.0",  # forging an acknowledgement
     "$JS.ACK._.hash.EVT_ALPHA.gamma--alpha--p0.1.1.1.1.0.x",
     "svc.alpha.anything",
+    "svc.alpha.add.gamma",  # asking in another's name
     "_INBOX_alpha.x",
     "_INBOX_gamma.x",
 ]
@@ -140,7 +141,7 @@ async def test_everything_else_is_denied(guarded: EmbeddedNats) -> None:
     await client.close()
 
 
-@pytest.mark.parametrize("subject", ["_INBOX_alpha.>", "_INBOX.>", "evt.>", "svc.alpha.add", "$JS.EVENT.ADVISORY.>", ">"])
+@pytest.mark.parametrize("subject", ["_INBOX_alpha.>", "_INBOX.>", "evt.>", "svc.alpha.add.*", "$JS.EVENT.ADVISORY.>", ">"])
 async def test_nobody_listens_where_he_should_not(guarded: EmbeddedNats, subject: str) -> None:
     denied: list[str] = []
     client = await connect(guarded, "beta", denied)

@@ -17,7 +17,7 @@ def adding() -> Handlers:
     handlers = Handlers()
 
     @handlers.serve("add")
-    async def add(request: bytes, context: WorkerContext) -> bytes:
+    async def add(request: bytes, context: WorkerContext, asker: str) -> bytes:
         if request == b"refuse":
             raise NoBasis
         if request == b"trace":

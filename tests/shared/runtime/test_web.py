@@ -143,6 +143,7 @@ async def test_headers_keep_pages_out_of_caches_and_foreign_frames(client: Async
 async def test_a_body_over_the_limit_is_refused(client: AsyncClient) -> None:
     answer = await client.post("/things", data={"name": "x" * 1_200_000}, headers=signed(client))
     assert answer.status_code == 413
+    assert "大きすぎます" in answer.json()["sentence"]
 
 
 async def test_what_was_typed_is_never_echoed_by_a_validation_error(client: AsyncClient) -> None:
