@@ -89,7 +89,7 @@ async def check_in(request: Request, plan_id: UUID, staff: Writer, form: Form, t
 async def _check_in(at: Sitting, watch: Watch) -> None:
     typed = at.typed
     made_id = typed.given_id("check_in_id")
-    if False:
+    if await store.is_recorded(at.tx, made_id):
         return
     moment, until, memo = typed.moment("on", "clock"), typed.day("until"), typed.text("memo")
     outcome = typed.one_of("outcome", CheckInOutcome, "どうだったかを選んでください。")

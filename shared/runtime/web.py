@@ -202,7 +202,7 @@ def create_web(
                 await app.state.worker.stop()
             await database.close()
 
-    app = FastAPI(title=unit.title, version=package_version(unit), lifespan=lifespan, docs_url=None, redoc_url=None, max_body_size=MAX_BODY)
+    app = FastAPI(title=unit.title, version=package_version(unit), lifespan=lifespan, docs_url=None, redoc_url=None, max_body_size=2 * MAX_BODY)
     app.state.unit, app.state.settings, app.state.navigation = unit, settings, Navigation()
     app.include_router(health_routes())
     if settings.runs_web:
