@@ -43,6 +43,7 @@ check: env ## 書式と import の取り決め / lint and import contracts
 	@$(PY) -m shared.desk.assets --dev
 	@.venv/bin/ruff check .
 	@.venv/bin/lint-imports --no-cache
+	@.venv/bin/mypy shared services deploy
 
 generate: env ## 契約の図式と出来事の表を作り直す / rewrite schemas, AsyncAPI and the event map
 	@$(PY) -m shared.contracts.generate

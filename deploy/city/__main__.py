@@ -16,6 +16,7 @@ from deploy.city import town, truth
 from deploy.city.ledger import Ledger
 from deploy.city.load import load
 from deploy.city.progress import suited
+from deploy.city.sample import TownTooSmall
 from deploy.city.town import Town
 from deploy.city.waiting import CannotLoad
 from deploy.onebox.home import Home, read_json
@@ -42,7 +43,7 @@ def main() -> int:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_load(given.households)) if given.word == "load" else _print(given)
-    except CannotLoad as trouble:
+    except (CannotLoad, TownTooSmall) as trouble:
         print(trouble, file=sys.stderr)
         return 1
 

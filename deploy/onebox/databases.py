@@ -42,7 +42,8 @@ def role(unit: Unit) -> str:
 
 async def _connect(server: Server) -> asyncpg.Connection:
     try:
-        return await asyncpg.connect(server.dsn, timeout=15)
+        connection: asyncpg.Connection = await asyncpg.connect(server.dsn, timeout=15)
+        return connection
     except (OSError, TimeoutError, PostgresError) as error:
         raise Trouble(
             "データベースに管理者としてつながりません。DATABASE_URL の宛先・ユーザー・パスワードを確かめてください。",

@@ -9,23 +9,15 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy import ColumnElement, Row, and_, func, select, text
 
-from services.notify.alert import Alert
 from services.notify.household import HouseholdFacts
 from services.notify.store import AlertNotFound, read_alert, read_facts
 from services.notify.tables import alert as a
 from services.notify.tables import household as h
 from services.notify.tables import inbox_change as c
+from services.notify.views import Known
 from shared.runtime.database import Read
 
 PAGE = 50
-
-
-@dataclass(frozen=True)
-class Known:
-    """気づきと、その世帯についていま知っていること。"""
-
-    alert: Alert
-    household: HouseholdFacts
 
 
 class Filter(BaseModel):

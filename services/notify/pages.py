@@ -133,7 +133,7 @@ async def household_alerts(request: Request, household_id: UUID, staff: Onlooker
     alerts = (await store.latest_alerts(rd, household_id)).values() if may_see else []
     await audit.record(rd, staff, "view", "household_alerts", household_id, household_id=household_id, purpose="case")
     titles, given = await unit_titles(rd), parameters_for(request, rd)
-    rows = [views.row(lists.Known(alert, household), titles, rd.now, given) for alert in alerts]
+    rows = [views.row(views.Known(alert, household), titles, rd.now, given) for alert in alerts]
     rows.sort(key=lambda one: (not one.alert.state.is_open, one.alert.severity, one.alert.due))
     context = {"rows": rows, "may_see": may_see, "sees_inbox": bool(staff.roles & {"coordinator", "manager"}), "now": rd.now}
     return render(request, "household_alerts.html", context)
@@ -150,7 +150,7 @@ async def _save(request: Request, tx: Transaction, staff: Staff, place: str, act
         await audit.record(tx, staff, action, "alert", before.id, household_id=before.household_id, purpose="triage")
     if not is_fragment(request):
         return redirect(request, f"/inbox/alerts/{before.id}")
-    known = lists.Known(outcome.alert, await store.known(tx, before.household_id))
+    known = views.Known(outcome.alert, await store.known(tx, before.household_id))
     return render(request, "inbox.html", {**await _opened(request, tx, staff, known), "place": place}, block="saved")
 
 
@@ -159,15 +159,15 @@ async def _reason_missing(request: Request, tx: Transaction, staff: Staff, alert
     errors = {"reason": "見送りの理由を選んでください。"}
     if not is_fragment(request):
         raise FormIncomplete(errors["reason"], fields=errors)
-    shown = await _opened(request, tx, staff, lists.Known(alert, await store.known(tx, alert.household_id)))
+    shown = await _opened(request, tx, staff, views.Known(alert, await store.known(tx, alert.household_id)))
     return render(request, "inbox.html", {**shown, "errors": errors, "place": "detail"}, block="saved", status=422)
 
 
-async def _opened(request: Request, handle: Read, staff: Staff, known: lists.Known) -> dict[str, object]:
+async def _opened(request: Request, handle: Read, staff: Staff, known: views.Known) -> dict[str, object]:
     """右の一枚: この気づきと、同じ世帯のほかの気づき。"""
     titles, given = await unit_titles(handle), parameters_for(request, handle)
     latest = (await store.latest_alerts(handle, known.alert.household_id)).values()
-    others = [views.row(lists.Known(one, known.household), titles, handle.now, given) for one in latest if one.id != known.alert.id]
+    others = [views.row(views.Known(one, known.household), titles, handle.now, given) for one in latest if one.id != known.alert.id]
     others.sort(key=lambda row: (not row.alert.state.is_open, row.alert.severity, row.alert.raised_at))
     return {"opened": views.row(known, titles, handle.now, given), "others": others, **_choices(staff)}
 

@@ -9,7 +9,6 @@ from services.notify.alert import Alert, AlertState
 from services.notify.deadlines import day_of
 from services.notify.escalation import told
 from services.notify.household import HouseholdFacts, Stage
-from services.notify.lists import Known
 from services.notify.parameters import Parameters
 from services.notify.rules import Evidence, Kind
 
@@ -17,6 +16,14 @@ from services.notify.rules import Evidence, Kind
 LINES = 3
 _STAGE_TONE = {Stage.REFERRED: "info", Stage.OPEN: "success", Stage.CLOSED: "neutral"}
 _STATE_TONE = {AlertState.RAISED: "danger", AlertState.ACKNOWLEDGED: "info", AlertState.TAKEN: "success"}
+
+
+@dataclass(frozen=True)
+class Known:
+    """気づきと、その世帯についていま知っていること。"""
+
+    alert: Alert
+    household: HouseholdFacts
 
 
 @dataclass(frozen=True)

@@ -268,7 +268,7 @@ def instrument_engine(engine: AsyncEngine) -> None:
     """
     os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http,database")
     usage = metrics.get_meter(__name__).create_up_down_counter("db.client.connection.count")
-    EngineTracer(trace.get_tracer(__name__), engine.sync_engine, usage)  # type: ignore[no-untyped-call]
+    EngineTracer(trace.get_tracer(__name__), engine.sync_engine, usage)
 
 
 def tracer() -> trace.Tracer:

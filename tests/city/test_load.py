@@ -13,7 +13,17 @@ from sqlalchemy import text
 
 from deploy.city import load as loading
 from deploy.city import town
-from deploy.city.commands import AcceptReferral, CheckIn, CloseCase, LeaveHousehold, PlanWatch, ReceiveConsultation, RecordFact, RegisterHousehold, WriteNote
+from deploy.city.commands import (
+    AcceptReferral,
+    CheckIn,
+    CloseCase,
+    LeaveHousehold,
+    PlanWatch,
+    ReceiveConsultation,
+    RecordFact,
+    RegisterHousehold,
+    WriteNote,
+)
 from deploy.city.ledger import Ledger
 from deploy.city.load import load
 from deploy.city.town import Town
