@@ -29,7 +29,12 @@ class DismissReason(StrEnum):
 
     @property
     def label(self) -> str:
-        return {"not_true": "事実と違う", "already_handled": "すでに対応している", "not_now": "いまは様子を見る", "duplicate": "同じ知らせがある"}[self.value]
+        return {
+            "not_true": "事実と違う",
+            "already_handled": "すでに対応している",
+            "not_now": "いまは様子を見る",
+            "duplicate": "同じ知らせがある",
+        }[self.value]
 
 
 class AlertRaised(Event):

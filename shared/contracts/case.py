@@ -29,10 +29,21 @@ class CaseState(StrEnum):
     @property
     def label(self) -> str:
         return {
-            "LEAD": "気になる情報", "RECEIVED": "受付", "SCREENED": "スクリーニング済", "RELATION_BUILDING": "関係づくり", "ASSESSING": "アセスメント",
-            "PLAN_DRAFT": "プラン案", "IN_CONFERENCE": "会議中", "DECIDED": "支援決定", "ACTIVE": "支援中", "MONITORED": "モニタリング",
-            "EVALUATING": "評価", "SUSPENDED": "中断（見守り継続）", "CLOSED": "終結", "FOLLOW_UP": "終結後フォロー",
-        }[self.value]  # fmt: skip
+            "LEAD": "気になる情報",
+            "RECEIVED": "受付",
+            "SCREENED": "スクリーニング済",
+            "RELATION_BUILDING": "関係づくり",
+            "ASSESSING": "アセスメント",
+            "PLAN_DRAFT": "プラン案",
+            "IN_CONFERENCE": "会議中",
+            "DECIDED": "支援決定",
+            "ACTIVE": "支援中",
+            "MONITORED": "モニタリング",
+            "EVALUATING": "評価",
+            "SUSPENDED": "中断（見守り継続）",
+            "CLOSED": "終結",
+            "FOLLOW_UP": "終結後フォロー",
+        }[self.value]
 
 
 class CaseOpened(Event):

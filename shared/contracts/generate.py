@@ -49,7 +49,8 @@ def _address(source: str, event: type[Event]) -> str:
 def asyncapi(unit: Unit) -> dict[str, Any]:
     channels: dict[str, Any] = {}
     operations: dict[str, Any] = {}
-    pairs = [("send", unit, event) for event in _events_of(unit)] + [("receive", source, event) for source, event in _heard_by(unit)]
+    pairs = [("send", unit, event) for event in _events_of(unit)]
+    pairs += [("receive", source, event) for source, event in _heard_by(unit)]
     for action, source, event in pairs:
         key = f"{source.code}.{event.channel}.{event.name}.v{event.major}"
         channels[key] = {
@@ -57,10 +58,15 @@ def asyncapi(unit: Unit) -> dict[str, Any]:
             "parameters": {"shard": {"description": "last hex digit of the household id"}},
             "messages": {event.__name__: {"contentType": "application/json", "payload": {"$ref": f"../schemas/{event.type_name()}.json"}}},
         }
-        operations[f"{action}.{key}"] = {"action": action, "channel": {"$ref": f"#/channels/{key}"}, "summary": (event.__doc__ or event.__name__).strip().splitlines()[0]}
+        summary = (event.__doc__ or event.__name__).strip().splitlines()[0]
+        operations[f"{action}.{key}"] = {"action": action, "channel": {"$ref": f"#/channels/{key}"}, "summary": summary}
     return {
         "asyncapi": "3.0.0",
-        "info": {"title": unit.title, "version": "0.1.0", "description": f"Events of {unit.code}. Stream {unit.stream}, CloudEvents 1.0 binary mode."},
+        "info": {
+            "title": unit.title,
+            "version": "0.1.0",
+            "description": f"Events of {unit.code}. Stream {unit.stream}, CloudEvents 1.0 binary mode.",
+        },
         "channels": channels,
         "operations": operations,
     }
@@ -72,7 +78,8 @@ def event_map() -> str:
         senders = [unit for unit in all_units() if channel in unit.publishes]
         hearers = sorted({unit.code for unit in all_units() if any(e is event for _, e in _heard_by(unit))})
         meaning = (event.__doc__ or "").strip().splitlines()
-        lines.append(f"| `{channel}.{name}.v{major}` | {', '.join(u.code for u in senders)} | {', '.join(hearers)} | {meaning[0] if meaning else ''} |")
+        said, heard = ", ".join(unit.code for unit in senders), ", ".join(hearers)
+        lines.append(f"| `{channel}.{name}.v{major}` | {said} | {heard} | {meaning[0] if meaning else ''} |")
     return "\n".join(lines)
 
 
@@ -83,12 +90,14 @@ def pages() -> dict[Path, str]:
     def dump(value: object) -> str:
         return json.dumps(value, ensure_ascii=False, indent=2, sort_keys=False) + "\n"
 
-    files = {HERE / "schemas" / f"{event.type_name()}.json": dump(schema(event)) for event in CATALOGUE.values() if event.__module__.startswith("shared.")}
+    ours = [event for event in CATALOGUE.values() if event.__module__.startswith("shared.")]
+    files = {HERE / "schemas" / f"{event.type_name()}.json": dump(schema(event)) for event in ours}
     files |= {HERE / "asyncapi" / f"{unit.code}.json": dump(asyncapi(unit)) for unit in all_units()}
     readme = TREE / "README.md"
     if readme.exists():
         text = readme.read_text(encoding="utf-8")
-        files[readme] = re.sub(f"{re.escape(MAP_START)}.*?{re.escape(MAP_END)}", lambda _: f"{MAP_START}\n{event_map()}\n{MAP_END}", text, flags=re.DOTALL)
+        between = f"{re.escape(MAP_START)}.*?{re.escape(MAP_END)}"
+        files[readme] = re.sub(between, lambda _: f"{MAP_START}\n{event_map()}\n{MAP_END}", text, flags=re.DOTALL)
     return files
 
 

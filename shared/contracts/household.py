@@ -37,9 +37,16 @@ class MemberRole(StrEnum):
     @property
     def label(self) -> str:
         return {
-            "head": "世帯主", "spouse": "配偶者", "child": "子", "parent": "親", "grandchild": "孫",
-            "grandparent": "祖父母", "sibling": "きょうだい", "other": "その他", "unknown": "不明",
-        }[self.value]  # fmt: skip
+            "head": "世帯主",
+            "spouse": "配偶者",
+            "child": "子",
+            "parent": "親",
+            "grandchild": "孫",
+            "grandparent": "祖父母",
+            "sibling": "きょうだい",
+            "other": "その他",
+            "unknown": "不明",
+        }[self.value]
 
 
 class LeavingReason(StrEnum):
@@ -53,8 +60,13 @@ class LeavingReason(StrEnum):
     @property
     def label(self) -> str:
         return {
-            "moved_out": "転出", "died": "死亡", "facility": "施設入所", "divorced": "離婚", "separated": "世帯分離", "corrected": "登録の訂正",
-        }[self.value]  # fmt: skip
+            "moved_out": "転出",
+            "died": "死亡",
+            "facility": "施設入所",
+            "divorced": "離婚",
+            "separated": "世帯分離",
+            "corrected": "登録の訂正",
+        }[self.value]
 
 
 class HouseholdRegistered(Event):

@@ -17,8 +17,11 @@ class DeclineReason(StrEnum):
     @property
     def label(self) -> str:
         return {
-            "not_ours": "担当の範囲ではない", "already_involved": "すでに関わっている", "person_declined": "本人が望まない", "no_capacity": "受けられる体制がない",
-        }[self.value]  # fmt: skip
+            "not_ours": "担当の範囲ではない",
+            "already_involved": "すでに関わっている",
+            "person_declined": "本人が望まない",
+            "no_capacity": "受けられる体制がない",
+        }[self.value]
 
 
 class ReferralMade(Event):

@@ -31,8 +31,13 @@ class CheckInOutcome(StrEnum):
     @property
     def label(self) -> str:
         return {
-            "met": "会えた", "voice": "声だけ", "absent": "不在", "signs_of_life": "気配あり", "alarming": "異変", "known_away": "不在の理由が分かっている",
-        }[self.value]  # fmt: skip
+            "met": "会えた",
+            "voice": "声だけ",
+            "absent": "不在",
+            "signs_of_life": "気配あり",
+            "alarming": "異変",
+            "known_away": "不在の理由が分かっている",
+        }[self.value]
 
     @property
     def success(self) -> bool:

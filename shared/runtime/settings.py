@@ -17,7 +17,8 @@ class Profile(StrEnum):
 
 
 class Settings(BaseSettings):
-    """Environment: PROFILE, DATABASE_URL, NATS_URL, LISTEN_HOST, LISTEN_PORT, ROLES, PUBLIC_URL, TICKET_KEYS, OIDC_*, OTLP_ENDPOINT, CITY_PARAMETERS."""
+    """Environment: PROFILE, DATABASE_URL, NATS_URL, LISTEN_HOST, LISTEN_PORT, ROLES, PUBLIC_URL, TICKET_KEYS, OIDC_*, OTLP_ENDPOINT,
+    CITY_PARAMETERS."""
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True)
 

@@ -88,7 +88,8 @@ def sign_in_routes(settings: Settings) -> APIRouter:
 def login_session(settings: Settings) -> dict[str, Any]:
     """Arguments of SessionMiddleware: it only carries the state of a sign-in under way."""
     secure = settings.profile is Profile.PRODUCTION
-    return {"secret_key": settings.sealing_keys()[0], "session_cookie": "desk_login", "path": "/auth", "max_age": 600, "https_only": secure, "same_site": "lax"}
+    cookie = {"session_cookie": "desk_login", "path": "/auth", "max_age": 600, "https_only": secure, "same_site": "lax"}
+    return {"secret_key": settings.sealing_keys()[0], **cookie}
 
 
 __all__ = ["SessionMiddleware", "login_session", "sign_in_routes"]

@@ -142,7 +142,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 404:
         return await _refused(request, NotFound())
-    sentence = {405: "この操作はできません。", 413: "送られた内容が大きすぎます。1 MB までにしてください。"}.get(error.status_code, "この操作はできません。")
+    sentence = "送られた内容が大きすぎます。1 MB までにしてください。" if error.status_code == 413 else "この操作はできません。"
     return JSONResponse({"code": f"http_{error.status_code}", "sentence": sentence}, error.status_code, headers=error.headers)
 
 

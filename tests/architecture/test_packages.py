@@ -5,7 +5,7 @@ import subprocess
 import sys
 import sysconfig
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx2
@@ -42,12 +42,12 @@ def folders_of(unit: Unit) -> list[Path]:
 
 
 @pytest.fixture
-def installed(tmp_path: Path, wheel_of: Callable[[Path], Path], request: pytest.FixtureRequest) -> Iterator[Path]:
+def installed(tmp_path: Path, wheel_of: Callable[[Path], Path], request: pytest.FixtureRequest) -> Path:
     """A folder with the unit's wheels and nothing of its siblings."""
     for folder in folders_of(request.param):
         with zipfile.ZipFile(wheel_of(folder)) as wheel:
             wheel.extractall(tmp_path / "site")
-    yield tmp_path / "site"
+    return tmp_path / "site"
 
 
 def alone(site: Path, **environment: str) -> dict[str, str]:

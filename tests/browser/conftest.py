@@ -53,7 +53,8 @@ class Person:
     async def axe(self) -> list[str]:
         """Violations of WCAG 2.2 AA on the page as it stands."""
         await self.page.evaluate(axe_script().read_text(encoding="utf-8"))
-        found = await self.page.evaluate("tags => axe.run(document, {runOnly: tags}).then(r => r.violations.map(v => v.id + ' ' + v.nodes[0].html))", TAGS)
+        run = "tags => axe.run(document, {runOnly: tags}).then(r => r.violations.map(v => v.id + ' ' + v.nodes[0].html))"
+        found = await self.page.evaluate(run, TAGS)
         return list(found)
 
 

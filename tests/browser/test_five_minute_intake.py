@@ -121,7 +121,8 @@ async def test_pages_stay_small_and_need_nothing_from_outside(desks: Desks) -> N
         person = await desks.sit_down(who, path)
         html, scripts = await person.page.evaluate(
             """() => [performance.getEntriesByType("navigation")[0].decodedBodySize,
-                      performance.getEntriesByType("resource").filter(e => new URL(e.name).pathname.endsWith(".js")).reduce((sum, e) => sum + e.decodedBodySize, 0)]"""
+                      performance.getEntriesByType("resource").filter(e => new URL(e.name).pathname.endsWith(".js"))
+                        .reduce((sum, e) => sum + e.decodedBodySize, 0)]"""
         )
         assert 0 < html <= 60 * 1024, path
         assert 0 < scripts <= 60 * 1024, path

@@ -32,7 +32,12 @@ def upgrade() -> None:
         $$ begin raise exception 'audit is append-only'; end $$
         """
     )
-    op.execute("create trigger audit_append_only before update or delete or truncate on audit for each statement execute function audit_is_append_only()")
+    op.execute(
+        """
+        create trigger audit_append_only before update or delete or truncate on audit
+        for each statement execute function audit_is_append_only()
+        """
+    )
     op.execute(
         """
         create table announced_unit (
