@@ -1,4 +1,4 @@
-"""`python -m shared.contracts.generate` writes schemas/, asyncapi/ and the event map of the README; a test compares them.
+"""`python -m shared.contracts.generate` writes schemas/, asyncapi/, CODEOWNERS and the README's event map; a test compares them.
 
 The samples are not generated: a golden envelope, once recorded, is kept for ever.
 """
@@ -83,6 +83,13 @@ def event_map() -> str:
     return "\n".join(lines)
 
 
+def codeowners() -> str:
+    """Who is asked about a change, from the manifests. Everything without an owner of its own belongs to all."""
+    lines = ["# made by python -m shared.contracts.generate from every unit.toml", "* @tsunagari/all"]
+    lines += [f"/{unit.root.relative_to(TREE).as_posix()}/ {' '.join(unit.owners)}" for unit in all_units()]
+    return "\n".join(lines) + "\n"
+
+
 def pages() -> dict[Path, str]:
     """Every generated file with its text."""
     load_all()
@@ -93,6 +100,7 @@ def pages() -> dict[Path, str]:
     ours = [event for event in CATALOGUE.values() if event.__module__.startswith("shared.")]
     files = {HERE / "schemas" / f"{event.type_name()}.json": dump(schema(event)) for event in ours}
     files |= {HERE / "asyncapi" / f"{unit.code}.json": dump(asyncapi(unit)) for unit in all_units()}
+    files[TREE / "CODEOWNERS"] = codeowners()
     readme = TREE / "README.md"
     if readme.exists():
         text = readme.read_text(encoding="utf-8")
