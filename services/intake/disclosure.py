@@ -2,27 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from uuid import UUID
 
 from services.intake.consultation import Consultation
 from services.intake.household import Household, Member
 from shared.contracts.consultation import ConsentState
-from shared.contracts.disclosure import Disclosure, DisclosureRequest, MemberIdentity
+from shared.contracts.disclosure import Disclosure, DisclosureRequest, MemberIdentity, Refused
 from shared.contracts.event import LegalBasis
-
-
-class Refused(StrEnum):
-    """断った理由。相手の窓口は、この区分だけを受けとる。"""
-
-    PURPOSE_UNKNOWN = "purpose_unknown"
-    #: ほかの窓口どうしのつなぎは、まだこの窓口に届いていないことがある。相手は間をあけて尋ね直す。
-    UNKNOWN_REFERRAL = "unknown_referral"
-    UNKNOWN_HOUSEHOLD = "unknown_household"
-    NOT_ADDRESSED = "not_addressed"
-    CONSENT_MISSING = "consent_missing"
-    WITHDRAWN = "withdrawn"
-
 
 PURPOSES = frozenset({"referral", "watch"})
 

@@ -6,10 +6,10 @@ from uuid import UUID
 from sqlalchemy import insert, select
 
 from services.intake import store
-from services.intake.disclosure import Ground, Refused
+from services.intake.disclosure import Ground
 from services.intake.household import Household
 from services.intake.tables import disclosure, referral
-from shared.contracts.disclosure import DisclosureRequest
+from shared.contracts.disclosure import DisclosureRequest, Refused
 from shared.runtime.database import Read, Transaction
 
 

@@ -5,9 +5,8 @@ from uuid import UUID, uuid4
 from pydantic import ValidationError
 
 from services.intake import disclosure, disclosure_store, drafts, household_store, store
-from services.intake.disclosure import Refused
 from services.intake.household import Household
-from shared.contracts.disclosure import Disclosure, DisclosureRequest
+from shared.contracts.disclosure import Disclosure, DisclosureRequest, Refused
 from shared.contracts.referral import ReferralAccepted, ReferralDeclined, ReferralHeld, ReferralMade
 from shared.messaging import Envelope, Handlers, Timer, WorkerContext
 from shared.runtime import audit

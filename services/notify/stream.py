@@ -5,8 +5,11 @@ the bell of this process makes it look at once.
 """
 
 import asyncio
+import signal
+import threading
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from types import FrameType
 
 from fastapi import FastAPI
 from sqlalchemy.exc import DBAPIError, InterfaceError
@@ -35,6 +38,7 @@ class Numbers:
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="notify/numbers")
+        self._hear_the_end()
 
     async def stop(self) -> None:
         self._stopping = True
@@ -43,6 +47,20 @@ class Numbers:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
+
+    def _hear_the_end(self) -> None:
+        """uvicorn waits for open connections before it ends the lifespan, and a stream never ends by itself: a restart with one open
+        inbox would keep the whole desk away for the full grace period. So the streams end with the signal itself."""
+        loop, uvicorns = asyncio.get_running_loop(), signal.getsignal(signal.SIGTERM)
+        if not callable(uvicorns) or threading.current_thread() is not threading.main_thread():
+            return
+
+        def end(number: int, frame: FrameType | None) -> None:
+            self._stopping = True
+            loop.call_soon_threadsafe(lambda: loop.create_task(self._tell()))
+            uvicorns(number, frame)
+
+        signal.signal(signal.SIGTERM, end)
 
     async def changes(self, after: int) -> AsyncIterator[list[Change]]:
         """Batches of changes after a number, for as long as the caller listens. An empty batch: time to look at the clock."""

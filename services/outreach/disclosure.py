@@ -6,7 +6,7 @@ from services.outreach import identity
 from services.outreach.identity import Question
 from services.outreach.referral import Referral
 from services.outreach.watch import Watch
-from shared.contracts.disclosure import Disclosure, DisclosureRequest
+from shared.contracts.disclosure import NOT_YET, Disclosure, DisclosureRequest
 from shared.contracts.event import HouseholdId, LegalBasis, ReferralId
 from shared.messaging import Intent, WorkerContext
 from shared.runtime.database import Transaction
@@ -14,7 +14,6 @@ from shared.runtime.database import Transaction
 KIND = "disclosure"
 SUBJECT = "svc.intake.disclose"
 #: what intake answers while it has not heard of a referral that another desk made
-NOT_YET = {"unknown_referral", "unknown_household"}
 
 
 class NotYetKnown(Exception):

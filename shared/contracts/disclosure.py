@@ -4,12 +4,29 @@ Asked under a legal basis and a purpose, logged by the owner, kept by the asker 
 """
 
 from datetime import date
+from enum import StrEnum
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
 from shared.contracts.event import Code, HouseholdId, LegalBasis, MemberId, ReferralId, UnitCode
 from shared.contracts.household import Area, MemberRole
+
+
+class Refused(StrEnum):
+    """断った理由。相手の窓口は、この区分だけを受けとる。"""
+
+    PURPOSE_UNKNOWN = "purpose_unknown"
+    #: ほかの窓口どうしのつなぎは、まだ受付に届いていないことがある。相手は間をあけて尋ね直す。
+    UNKNOWN_REFERRAL = "unknown_referral"
+    UNKNOWN_HOUSEHOLD = "unknown_household"
+    NOT_ADDRESSED = "not_addressed"
+    CONSENT_MISSING = "consent_missing"
+    WITHDRAWN = "withdrawn"
+
+
+#: Refusals that time may cure: the referral or the household is on its way to intake. Ask again.
+NOT_YET = frozenset({Refused.UNKNOWN_REFERRAL, Refused.UNKNOWN_HOUSEHOLD})
 
 
 class DisclosureRequest(BaseModel):

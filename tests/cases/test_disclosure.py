@@ -77,7 +77,7 @@ async def received(desk: DeskUnderTest) -> Any:
 
 
 async def test_a_referral_that_intake_has_not_heard_of_yet_is_asked_again(working: DeskUnderTest, broker: Client) -> None:
-    intake = Intake(Disclosure(household_id=HOUSEHOLD, refused="no_referral"), disclosed())
+    intake = Intake(Disclosure(household_id=HOUSEHOLD, refused="unknown_referral"), disclosed())
     await broker.subscribe("svc.intake.disclose.cases-elderly", cb=intake.answer)
     await working.hear(made(), "cases-poverty")
     await eventually(partial(received, working), timeout=20)

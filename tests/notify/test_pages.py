@@ -1,6 +1,8 @@
 """Who may see and press what on the center's inbox, and what the live stream gives after a lost connection."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from sqlalchemy import text
 
 from services.notify import lists
 from services.notify.app import create_app
+from services.notify.stream import Numbers
 from shared.contracts.household import LeavingReason
 from shared.runtime.auth import Staff
 from shared.runtime.database import Database
@@ -284,6 +287,28 @@ async def test_what_a_colleague_did_changes_the_row_in_place_and_counts_as_no_ne
         await desk.press(SATO, f"/inbox/alerts/{alert}/acknowledge", revision=0)
         await eventually(lambda: stream.messages())
         assert stream.messages()[0][1].lstrip().startswith(f'<template hx type="partial" hx-target="#alert-{alert}"')
+
+
+async def test_a_stopping_process_ends_its_streams_at_once(desk: Desk) -> None:
+    """Otherwise the server would wait its whole grace period for a page that stays open all day."""
+    told: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: told.append(number))
+    try:
+        numbers = Numbers(desk.db)
+        numbers.start()
+        stream = asyncio.create_task(drained(numbers))
+        await asyncio.sleep(0)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.wait_for(stream, 2)
+        await numbers.stop()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert told == [signal.SIGTERM]
+
+
+async def drained(numbers: Numbers) -> None:
+    async for _ in numbers.changes(0):
+        pass
 
 
 async def numbers(desk: Desk) -> list[int]:

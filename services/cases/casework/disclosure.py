@@ -5,7 +5,7 @@ from uuid import UUID
 from services.cases.casework import identity
 from services.cases.casework.profile import Profile
 from services.cases.casework.referral import Referral
-from shared.contracts.disclosure import Disclosure, DisclosureRequest
+from shared.contracts.disclosure import NOT_YET, Disclosure, DisclosureRequest
 from shared.contracts.event import HouseholdId, LegalBasis, ReferralId
 from shared.messaging import Handlers, Intent, WorkerContext
 from shared.runtime.database import Transaction
@@ -13,7 +13,6 @@ from shared.runtime.database import Transaction
 KIND = "disclosure"
 SUBJECT = "svc.intake.disclose"
 #: what intake answers while it has not heard of a referral that another desk made
-NOT_YET = {"no_referral", "unknown_household"}
 
 
 class NotYetKnown(Exception):
