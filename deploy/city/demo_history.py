@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from deploy.city import demo, duplicates
+from deploy.city.diary import japan_day
 from deploy.city.life import Life, Note
 from deploy.city.people import Person
 
@@ -45,7 +46,7 @@ class Teller:
             (verb,) = set(step) - {"days_ago", "minutes_later"}
             exact = self.life.until - timedelta(days=step["days_ago"]) + timedelta(minutes=step.get("minutes_later", 0))
             act = getattr(self, f"_{verb}")
-            self.life.on(exact.date(), lambda at, act=act, told=step[verb], exact=exact: act(at, exact, told))  # type: ignore[misc]
+            self.life.on(japan_day(exact), lambda at, act=act, told=step[verb], exact=exact: act(at, exact, told))  # type: ignore[misc]
 
     def _who(self, number: int | str | None) -> Person | None:
         if number is None:
@@ -61,7 +62,7 @@ class Teller:
             urgency=told.get("urgency", "C"), consent=told.get("consent", "given"),
         )  # fmt: skip
         for referral in referrals:
-            self.life.on(at.date() + timedelta(days=3), lambda later, referral=referral: self.life.accept(later, referral))  # type: ignore[misc]
+            self.life.on(japan_day(at) + timedelta(days=3), lambda later, referral=referral: self.life.accept(later, referral))  # type: ignore[misc]
 
     def _fact(self, at: datetime, exact: datetime, told: Mapping[str, Any]) -> None:
         since = self._years_ago(told["since_years"]) if "since_years" in told else None
@@ -91,5 +92,5 @@ class Teller:
 
     def _check_in(self, at: datetime, exact: datetime, outcome: str) -> None:
         assert self.plan is not None
-        morning = datetime.combine((exact + _JST).date(), _MORNING, UTC) - _JST
+        morning = datetime.combine(japan_day(exact), _MORNING, UTC) - _JST
         self.life.diary.check_in(min(morning, self.life.until), self.plan, outcome)

@@ -26,6 +26,11 @@ from deploy.city.people import Household, Person
 _JST_OFFSET = timedelta(hours=9)
 
 
+def japan_day(at: datetime) -> date:
+    """その時刻の日本の日付。"""
+    return (at + _JST_OFFSET).date()
+
+
 class Diary:
     """`until` is the moment the history ends: nothing is written after it."""
 
@@ -38,8 +43,8 @@ class Diary:
         self.waiting: set[str] = set()
         #: how far the open case of a desk has come
         self.stage: dict[str, str] = {}
-        #: members who have left
-        self.gone: set[UUID] = set()
+        #: members who live here now
+        self.here: set[UUID] = set()
 
     def new_id(self) -> UUID:
         return UUID(int=(self.rng.getrandbits(128) & ~(0xF << 76) & ~(0x3 << 62)) | (0x4 << 76) | (0x2 << 62))
@@ -53,14 +58,16 @@ class Diary:
     # the desk ----------------------------------------------------------------------------------------------------------
 
     def register(self, at: datetime, members: Sequence[Person], moved_in: bool = False) -> None:
+        self.here |= {member.id for member in members}
         self.add(RegisterHousehold(at, self.household.id, self.household.address, tuple(members), moved_in))
 
     def join(self, at: datetime, member: Person) -> None:
-        self.add(JoinHousehold(at, self.household.id, member, (at + _JST_OFFSET).date()))
+        self.here.add(member.id)
+        self.add(JoinHousehold(at, self.household.id, member, japan_day(at)))
 
     def leave(self, at: datetime, member: Person, reason: str) -> None:
-        self.gone.add(member.id)
-        self.add(LeaveHousehold(at, self.household.id, member.id, reason, (at + _JST_OFFSET).date()))
+        self.here.discard(member.id)
+        self.add(LeaveHousehold(at, self.household.id, member.id, reason, japan_day(at)))
 
     def consult(
         self, at: datetime, topics: Sequence[str], *, text: str, members: Sequence[Person], refer_to: Sequence[str] = (),

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
+from deploy.city.diary import japan_day
 from deploy.city.life import Life, Note
 from deploy.city.people import Person
 from deploy.city.troubles import is_eighty_fifty
@@ -158,9 +159,9 @@ def _triage(life: Life) -> None:
     def look(at: datetime) -> None:
         if len(life.diary.cases) >= 2 and CENTER not in life.diary.cases:
             person = life.household.members[0]
-            ends = life.later(at.date(), 200, 700) if life.chance(0.6) else None
+            ends = life.later(japan_day(at), 200, 700) if life.chance(0.6) else None
             text = "（架空の相談）窓口どうしの役割を決めたい。"
-            life.seek(life.later(at.date(), 1, 20), CENTER, ("10", "99"), text, [person], [], ends=ends, reason="2", sure=True)
+            life.seek(life.later(japan_day(at), 1, 20), CENTER, ("10", "99"), text, [person], [], ends=ends, reason="2", sure=True)
 
     if life.chance(life.rates["triaged"]):
         life.on(life.day_between(life.today - timedelta(days=1200), life.today), look)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from deploy.city import duplicates
 from deploy.city.commands import Command, Refer
-from deploy.city.diary import Diary
+from deploy.city.diary import Diary, japan_day
 from deploy.city.parameters import Parameters
 from deploy.city.people import Household, Person
 
@@ -36,7 +36,7 @@ class Life:
         self.city, self.household, self.rng, self.until = city, household, rng, until
         self.rates = city.raw["history"]
         self.faults = city.raw["faults"]
-        self.today = until.date()
+        self.today = japan_day(until)
         self.start = self.today - timedelta(days=round(city.history_years * 365.25))
         #: the day the household was registered; nothing is known of it before (set by moves.live)
         self.first = self.start
@@ -93,7 +93,7 @@ class Life:
         """相談を受けて窓口へつなぐ。受理されればケースが開き、`notes` の事実が記録され、`ends` に終わる。"""
 
         def receive(at: datetime) -> None:
-            present = [member for member in members if not self.gone(member)]
+            present = [member for member in members if not self.away(member)]
             if not present:
                 return
             to = [] if self.diary.knows(unit) else [unit]
@@ -103,23 +103,24 @@ class Life:
                 at, topics, text=text, members=present, refer_to=to, route=self.route(), urgency=urgency, consent=self.consent()
             )  # fmt: skip
             if asked:
-                self._answer(at.date(), asked[0], notes, ends, reason, sure)
+                self._answer(japan_day(at), asked[0], notes, ends, reason, sure)
             elif notes:
-                self._take_down(at.date(), unit, notes)
+                self._take_down(japan_day(at), unit, notes)
 
         self.on(day, receive)
 
     def asked(self, at: datetime, topics: Sequence[str], text: str, person: Person) -> None:
         """情報提供で終わる相談。ときに、同じ人が別の世帯として受け付けられてしまう（故意の二重登録）。"""
-        if self.gone(person):
+        if self.away(person):
             return
         if self.chance(self.faults["duplicate_persons"]):
             duplicates.take_again(self.diary, at, person, topics, text)
         else:
             self.diary.consult(at, topics, text=text, members=[person], route=self.route(), consent=self.consent())
 
-    def gone(self, member: Person) -> bool:
-        return member.id in self.diary.gone
+    def away(self, member: Person) -> bool:
+        """まだ生まれていない、まだ来ていない、または離れた。"""
+        return member.id not in self.diary.here
 
     def route(self) -> str:
         return self.rng.choices(("1", "2", "3", "4", "5", "6", "9"), (18, 22, 14, 16, 22, 5, 3))[0]
@@ -136,12 +137,12 @@ class Life:
     def accept(self, at: datetime, referral: Refer, ends: date | None = None) -> None:
         """受理してケースを開き、段階を進めていく。"""
         self.diary.accept(at, referral)
-        self._progress(at.date(), referral.to, ends)
+        self._progress(japan_day(at), referral.to, ends)
 
     def _open(self, at: datetime, referral: Refer, notes: Sequence[Note], ends: date | None, reason: str) -> None:
-        last = max(ends, self.later(at.date(), 20, 60)) if ends else None
+        last = max(ends, self.later(japan_day(at), 20, 60)) if ends else None
         self.accept(at, referral, last)
-        self._take_down(at.date(), referral.to, notes)
+        self._take_down(japan_day(at), referral.to, notes)
         if last:
             self.on(last, lambda late: self.close(late, referral.to, reason))
 
@@ -166,13 +167,13 @@ class Life:
 
     def record(self, at: datetime, unit: str, note: Note) -> None:
         """事実を記録する。ケースが閉じたあと・本人が離れたあとには書かない。キーパーソンは二割が不明のまま（故意の欠け）。"""
-        if unit not in self.diary.cases or (note.member and self.gone(note.member)):
+        if unit not in self.diary.cases or (note.member and self.away(note.member)):
             return
         value = note.value
         if note.kind == "key_person" and not self.household.demo and self.chance(self.faults["unknown_key_person"]):
             value = "unknown"
         self.diary.fact(at, unit, note.kind, value, member=note.member, since=note.since, confidence=note.confidence)
-        self._contradict(at.date(), note)
+        self._contradict(japan_day(at), note)
 
     def _contradict(self, day: date, note: Note) -> None:
         """あとから総合相談で、食い違うことを聞く（故意の矛盾、R-915 の材料）。"""
@@ -182,7 +183,7 @@ class Life:
             return
 
         def hear(at: datetime) -> None:
-            if not self.gone(person):
+            if not self.away(person):
                 concern = (person.id, note.kind, wrong)
                 self.diary.consult(at, ("99",), text="（架空の相談）親族から。記録と違う話。", members=[person], route="4", concerns=[concern])
 

@@ -21,6 +21,7 @@ from deploy.city.commands import (
     RecordFact,
     RegisterHousehold,
 )
+from deploy.city.diary import japan_day
 from deploy.city.parameters import Parameters
 from deploy.city.people import Household, Person
 from deploy.city.town import Town
@@ -56,12 +57,12 @@ class Told:
             case LeaveHousehold():
                 self.left[command.member] = command
             case AcceptReferral():
-                self.open[command.case] = (command.unit, command.at.date())
+                self.open[command.case] = (command.unit, japan_day(command.at))
             case CloseCase():
                 self.open.pop(command.case, None)
             case RecordFact(kind="issue"):
                 self.issues.add(command.value)
-                self.last_issue = command.at.date()
+                self.last_issue = japan_day(command.at)
             case RecordFact():
                 self.facts[(command.member, command.kind)] = command
             case PlanWatch():
@@ -108,7 +109,7 @@ def expected(household: Household, commands: Sequence[Command], until: datetime,
     for command in commands:
         if command.household == household.id:
             told.hear(command)
-    today, since = (until + _JST).date(), (until + _JST).date() - timedelta(days=reading.recent_days)
+    today, since = japan_day(until), japan_day(until) - timedelta(days=reading.recent_days)
     raw = [*_alone(told), *_missed(told, until, reading), *_eighty_fifty(told, today), *_combined(told), *_left_behind(told, today)]
     state_rules = {"R-105", "R-502", "R-503", "R-907"}
     return [Expected(household.id, rule, on, rule in state_rules or on >= since, why) for rule, on, why in raw]
@@ -133,7 +134,7 @@ def _alone(told: Told) -> Found:
 def _missed(told: Told, until: datetime, reading: Reading) -> Found:
     """R-105 見守りの期限が過ぎている。"""
     if told.watch and told.last_success:
-        day = (told.last_success + _JST).date() + timedelta(days=reading.watch_days[told.watch.tier])
+        day = japan_day(told.last_success) + timedelta(days=reading.watch_days[told.watch.tier])
         if datetime.combine(day, reading.due_time, UTC) - _JST < until:
             yield "R-105", day, told.watch.tier
 
@@ -154,11 +155,11 @@ def _pairs(told: Told, on: date, *, living: bool = True) -> Iterator[tuple[Perso
 def _eighty_fifty(told: Told, today: date) -> Found:
     for _, child in _pairs(told, today):
         if sign := _sign(told, child, today):
-            yield "R-502", sign.at.date(), sign.kind
+            yield "R-502", japan_day(sign.at), sign.kind
             break
     concern = told.facts.get((None, "child_concern"))
     if concern and concern.value == "yes" and any(desk == "cases-elderly" for desk, _ in told.open.values()) and any(_pairs(told, today)):
-        yield "R-503", concern.at.date(), ""
+        yield "R-503", japan_day(concern.at), ""
     yield from _parents_trouble(told)
 
 
@@ -169,7 +170,7 @@ def _sign(told: Told, child: Person, today: date) -> RecordFact | None:
     }  # fmt: skip
     for kind, values in worrying.items():
         fact = told.facts.get((child.id, kind))
-        if fact and fact.value in values and (kind != "employment" or today - (fact.since or fact.at.date()) >= timedelta(days=365)):
+        if fact and fact.value in values and (kind != "employment" or today - (fact.since or japan_day(fact.at)) >= timedelta(days=365)):
             return fact
     return None
 
@@ -189,7 +190,7 @@ def _troubles_of(told: Told, parent: Person) -> Iterator[tuple[date, str]]:
     for kind, value in (("whereabouts", "hospitalised"), ("whereabouts", "facility"), ("dementia", "diagnosed"), ("driving", "stopped")):
         fact = told.facts.get((parent.id, kind))
         if fact and fact.value == value:
-            yield fact.at.date(), f"{kind}.{value}"
+            yield japan_day(fact.at), f"{kind}.{value}"
 
 
 def _unknown_or_withdrawn(told: Told, child: Person) -> bool:
@@ -242,7 +243,7 @@ def _faults(household: Household, commands: Iterable[Command]) -> Iterator[dict[
                 "duplicate_household": command.household, "duplicate_member": again.id,
             }  # fmt: skip
         for member, kind, value in getattr(command, "concerns", ()):
-            yield {"kind": "contradiction", "household": household.id, "member": member, "fact": kind, "wrong": value, "on": command.at.date()}
+            yield {"kind": "contradiction", "household": household.id, "member": member, "fact": kind, "wrong": value, "on": japan_day(command.at)}
     for person in household.members:
         if person.wrong_kana:
             yield {"kind": "kana", "household": household.id, "member": person.id, "right": f"{person.surname_kana} {person.given_kana}"}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, insert, select, text, update
+from sqlalchemy import Row, delete, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from services.intake import household_store
@@ -12,7 +12,7 @@ from services.intake.consultation import Consultation, Content, Reception, Staff
 from services.intake.outcome import Outcome
 from services.intake.receipt_number import fiscal_year, receipt_number
 from services.intake.sheet import Visitor
-from services.intake.tables import consultation, consultation_history, draft, fact, not_same_household, receipt_counter, referral
+from services.intake.tables import consultation, consultation_history, draft, early_answer, fact, not_same_household, receipt_counter, referral
 from shared.contracts.case import FactRecorded
 from shared.contracts.consultation import ConsentState, Urgency
 from shared.contracts.event import ConsultationId, HouseholdId, MemberId
@@ -99,10 +99,22 @@ async def save_referrals(tx: Transaction, referrals: Sequence[ReferralMade], fro
         for made in referrals
     ]
     await tx.execute(upsert(referral).on_conflict_do_nothing(index_elements=["id"]), rows)
+    if from_unit != "intake":
+        await _apply_early_answers(tx, [made.referral_id for made in referrals])
+
+
+async def _apply_early_answers(tx: Transaction, referral_ids: Sequence[UUID]) -> None:
+    """つなぎより先に届いていた返事。"""
+    waiting = delete(early_answer).where(early_answer.c.referral_id.in_(referral_ids)).returning(early_answer)
+    for row in await tx.rows(waiting):
+        await answer_referral(tx, row.referral_id, status=row.status, answered_on=row.answered_on, decline_reason=row.decline_reason)
 
 
 async def answer_referral(tx: Transaction, referral_id: UUID, **answer: Any) -> None:
-    await tx.execute(update(referral).where(referral.c.id == referral_id).values(**answer))
+    """返事を書く。まだ知らないつなぎへの返事は、つなぎが届くまで取っておく（あとの返事が勝つ）。"""
+    if not await tx.execute(update(referral).where(referral.c.id == referral_id).values(**answer)):
+        kept = upsert(early_answer).values(referral_id=referral_id, **answer)
+        await tx.execute(kept.on_conflict_do_update(index_elements=["referral_id"], set_=answer))
 
 
 async def live_facts(handle: Read, consultation_id: UUID) -> tuple[UUID, ...]:

@@ -134,6 +134,15 @@ referral = Table(
     _text("decline_reason", null=True),
 )
 
+early_answer = Table(
+    "early_answer",
+    metadata,
+    Column("referral_id", Uuid, primary_key=True),
+    _text("status"),
+    Column("answered_on", Date, nullable=False),
+    _text("decline_reason", null=True),
+)
+
 draft = Table(
     "draft",
     metadata,

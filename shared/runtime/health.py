@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 def health_routes() -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
-    @router.get("/livez")
+    @router.api_route("/livez", methods=["GET", "HEAD"])
     async def livez() -> dict[str, str]:
         return {"status": "ok"}
 

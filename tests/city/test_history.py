@@ -79,6 +79,23 @@ def test_whoever_lives_here_was_registered_or_joined_and_has_not_left(whole: Tow
         assert _living(history, household.id) == {member.id for member in household.members}
 
 
+def test_desks_hear_and_write_only_about_people_who_live_there_then(whole: Town) -> None:
+    for history in whole.histories:
+        here: set[UUID] = set()
+        for command in history:
+            match command:
+                case RegisterHousehold(members=members):
+                    here |= {member.id for member in members}
+                case JoinHousehold(member=member):
+                    here.add(member.id)
+                case LeaveHousehold(member=left):
+                    here.remove(left)
+                case ReceiveConsultation(members=about):
+                    assert here.issuperset(about)
+                case RecordFact(member=about_whom) if about_whom:
+                    assert about_whom in here
+
+
 def _living(history: list[Command], household: UUID) -> set[UUID]:
     here: set[UUID] = set()
     for command in history:

@@ -100,6 +100,19 @@ async def test_a_withdrawn_consultation_and_a_declined_referral_are_no_ground(de
     assert (await ask(desk, made)).refused == "not_addressed"
 
 
+async def test_a_refusal_heard_before_its_referral_still_ends_the_ground(desk: Desk) -> None:
+    """Two desks, two streams: the answer of one may arrive before the referral of the other."""
+    first = await referred(desk)
+    later = first.model_copy(update={"referral_id": ReferralId(uuid4()), "to": "cases-poverty", "consultation_id": None})
+    declined = ReferralDeclined(
+        household_id=later.household_id, legal_basis=INTERNAL, referral_id=later.referral_id, reason=DeclineReason.NOT_OURS, declined_on=later.made_on
+    )
+    await hear(desk, declined, source="cases-poverty")
+    await hear(desk, later, source="cases-elderly")
+    assert (await ask(desk, later)).refused == "not_addressed"
+    assert await desk.rows("select 1 from early_answer") == []
+
+
 async def test_someone_who_left_is_not_disclosed(desk: Desk) -> None:
     made = await referred(desk)
     row = (await desk.rows("select id, household_id from member where name = '見本 健一'"))[0]

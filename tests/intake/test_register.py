@@ -1,6 +1,7 @@
 """B2 受付簿と一つの受付: つなぎの返事、訂正、取消、だれが読めるか。"""
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,10 +14,10 @@ from tests.intake.conftest import CASEWORKER, COLLEAGUE, MANAGER, Desk, sheet
 from tests.intake.test_reception import MOTHER_AND_SON
 
 
-async def hear(desk: Desk, event: Any) -> None:
+async def hear(desk: Desk, event: Any, source: str = "cases-elderly") -> None:
     for handler in handlers.events[event.type_name()]:
         async with desk.db.transaction() as tx:
-            await handler(tx, event, None)  # type: ignore[arg-type]
+            await handler(tx, event, SimpleNamespace(source=source))  # type: ignore[arg-type]
 
 
 async def answer(desk: Desk, kind: Any, to: str, **more: Any) -> None:

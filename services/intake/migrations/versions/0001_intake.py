@@ -131,6 +131,14 @@ TABLES = (
       decline_reason text)
     """,
     "create index referral_consultation on referral (consultation_id)",
+    # 窓口ごとに届く道が違うので、返事がつなぎより先に届くことがある。つなぎが届くまで、ここで待つ。
+    """
+    create table early_answer (
+      referral_id uuid primary key,
+      status text not null,
+      answered_on date not null,
+      decline_reason text)
+    """,
     "create index referral_household on referral (household_id, to_unit)",
     """
     create table draft (
