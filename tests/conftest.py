@@ -122,7 +122,7 @@ class Templates:
     async def clone(self, unit: Unit) -> tuple[str, str]:
         admin = await asyncpg.connect(self.postgres.dsn())
         try:
-            if unit.code not in self.made:
+            if unit.database not in self.made:
                 await self._make(admin, unit)
             self.count += 1
             name = f"{unit.database}_{self.count}"
@@ -136,7 +136,7 @@ class Templates:
         await admin.execute(f"CREATE ROLE \"{unit.database}\" LOGIN PASSWORD '{PASSWORD}'")
         await admin.execute(f'CREATE DATABASE "{unit.database}" OWNER "{unit.database}"')
         await upgrade(self.url(unit, unit.database), unit)
-        self.made.add(unit.code)
+        self.made.add(unit.database)
 
     async def drop(self, name: str) -> None:
         admin = await asyncpg.connect(self.postgres.dsn())

@@ -29,8 +29,13 @@ def schema(event: type[Event]) -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"{event.type_name()}", **event.model_json_schema(mode="serialization")}
 
 
+def _ours() -> dict[tuple[str, str, int], type[Event]]:
+    """The catalogue without what a test defined."""
+    return {key: event for key, event in sorted(CATALOGUE.items()) if event.__module__.startswith("shared.")}
+
+
 def _events_of(unit: Unit) -> list[type[Event]]:
-    return [event for key, event in sorted(CATALOGUE.items()) if key[0] in unit.publishes]
+    return [event for key, event in _ours().items() if key[0] in unit.publishes]
 
 
 def _heard_by(unit: Unit) -> list[tuple[Unit, type[Event]]]:
@@ -74,7 +79,7 @@ def asyncapi(unit: Unit) -> dict[str, Any]:
 
 def event_map() -> str:
     lines = ["| event | said by | heard by | 意味 |", "|---|---|---|---|"]
-    for (channel, name, major), event in sorted(CATALOGUE.items()):
+    for (channel, name, major), event in _ours().items():
         senders = [unit for unit in all_units() if channel in unit.publishes]
         hearers = sorted({unit.code for unit in all_units() if any(e is event for _, e in _heard_by(unit))})
         meaning = (event.__doc__ or "").strip().splitlines()
@@ -97,8 +102,7 @@ def pages() -> dict[Path, str]:
     def dump(value: object) -> str:
         return json.dumps(value, ensure_ascii=False, indent=2, sort_keys=False) + "\n"
 
-    ours = [event for event in CATALOGUE.values() if event.__module__.startswith("shared.")]
-    files = {HERE / "schemas" / f"{event.type_name()}.json": dump(schema(event)) for event in ours}
+    files = {HERE / "schemas" / f"{event.type_name()}.json": dump(schema(event)) for event in _ours().values()}
     files |= {HERE / "asyncapi" / f"{unit.code}.json": dump(asyncapi(unit)) for unit in all_units()}
     files[TREE / "CODEOWNERS"] = codeowners()
     readme = TREE / "README.md"

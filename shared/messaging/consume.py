@@ -29,13 +29,13 @@ log = logging.getLogger("tsunagari.messaging")
 class Consumer:
     """`state`: standby, starting, consuming, retrying. `lag` is what the broker still has for us."""
 
-    def __init__(self, unit: str, source: str, db: Database, link: Link, leases: Leases, handlers: Handlers) -> None:
+    def __init__(self, unit: str, source: str, db: Database, link: Link, leases: Leases, handlers: Handlers, turn: asyncio.Lock) -> None:
         self.name = consumer_name(unit, source)
         self.source = source
         self.stream = stream_of(source)
         self._db, self._link, self._leases = db, link, leases
         self._stopping = asyncio.Event()
-        self._settling = Settling(db, Inbox(self.name, source, handlers), self._stopping)
+        self._settling = Settling(db, Inbox(self.name, source, handlers), self._stopping, turn)
         self._puller: Puller | None = None
         self.state = "standby"
         self.position = 0

@@ -37,8 +37,8 @@ _OK = text("update consumer_subject set state = 'ok', reason = null where source
 
 
 class Settling:
-    def __init__(self, db: Database, inbox: Inbox, stopping: asyncio.Event) -> None:
-        self._db, self._inbox, self._stopping = db, inbox, stopping
+    def __init__(self, db: Database, inbox: Inbox, stopping: asyncio.Event, turn: asyncio.Lock) -> None:
+        self._db, self._inbox, self._stopping, self._turn = db, inbox, stopping, turn
         self.counts = Counts()
 
     async def take(self, epoch: int, deliveries: list[Delivery]) -> None:
@@ -81,7 +81,8 @@ class Settling:
             self.counts += await self._repeat(UNKNOWN_TRIES, self._park, epoch, delivery, reason)
 
     async def _batch(self, epoch: int, deliveries: list[Delivery]) -> Counts:
-        async with self._db.transaction() as tx:
+        # Batches of several sources touch the same households in different orders: side by side they would deadlock, one after the other not.
+        async with self._turn, self._db.transaction() as tx:
             return await self._inbox.take(tx, epoch, deliveries, drain=True)
 
     async def _single(self, epoch: int, delivery: Delivery) -> Counts:

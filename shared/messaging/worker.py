@@ -64,6 +64,7 @@ class Worker:
         self._working: set[asyncio.Task[None]] = set()
         self._carrying: set[asyncio.Task[None]] = set()
         self._started_at = time.monotonic()
+        self._turn = asyncio.Lock()
 
     async def _ask(self, subject: str, request: bytes, timeout: float = 5.0) -> bytes:
         return await requests.ask(self.link, self.unit.code, subject, request, timeout)
@@ -145,7 +146,7 @@ class Worker:
         for name in set(self.consumers) - set(found):
             self.consumers.pop(name).stop()
         for name in set(found) - set(self.consumers):
-            consumer = self.consumers[name] = Consumer(self.unit.code, found[name], self.db, self.link, self.leases, self.handlers)
+            consumer = self.consumers[name] = Consumer(self.unit.code, found[name], self.db, self.link, self.leases, self.handlers, self._turn)
             self._supervise(self._working, name, consumer.run)
         self.leases.want(found)
 

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 
 def health_routes() -> APIRouter:
@@ -20,7 +20,7 @@ def health_routes() -> APIRouter:
             async with request.app.state.db.read() as rd:
                 await rd.scalar(text("select 1"))
             report["database"] = True
-        except (DBAPIError, OSError, TimeoutError):
+        except (SQLAlchemyError, OSError, TimeoutError):
             report["database"] = False
         worker = request.app.state.worker
         status = worker.status() if worker else {"ready": True}

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
-from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -99,7 +99,7 @@ class DeskMiddleware:
     async def _refresh_navigation(self) -> None:
         try:
             await self.owner.state.navigation.refresh(self.owner.state.db)
-        except (DBAPIError, InterfaceError, OSError) as error:
+        except (SQLAlchemyError, OSError) as error:
             telemetry.log.warning("navigation_not_read", kind=type(error).__name__)
 
 
@@ -217,7 +217,7 @@ def create_web(
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(DBAPIError, _database_away)
+    app.add_exception_handler(SQLAlchemyError, _database_away)
     app.add_exception_handler(OSError, _database_away)
     app.add_exception_handler(Exception, _bug)
     if settings.profile is not Profile.TEST or settings.otlp_endpoint:

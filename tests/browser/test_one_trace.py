@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 
 pytestmark = [pytest.mark.browser, pytest.mark.box, pytest.mark.timeout(300)]
 
-NAMES = ("追跡", "文子", "フミコ", "ミホン", "同居", "0558")
+NAMES = ("追跡", "文子", "フミコ", "ツイセキ", "同居")
 
 
 def trace(desks: Desks, receipt: str, *words: str) -> str:

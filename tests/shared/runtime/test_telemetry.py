@@ -183,6 +183,7 @@ def logged(work: Callable[[], None]) -> list[dict[str, Any]]:
     out = io.StringIO()
     with redirect_stdout(out):
         telemetry.configure_logging("console")
+        logging.getLogger("uvicorn.error").setLevel(logging.NOTSET)  # another test's uvicorn.Config may have silenced it
         work()
     return [json.loads(line) for line in out.getvalue().splitlines()]
 
