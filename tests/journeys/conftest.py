@@ -22,7 +22,7 @@ from shared.messaging import provision
 from shared.runtime.auth import Staff
 from shared.runtime.database import Database
 from shared.runtime.settings import Profile, Settings
-from shared.runtime.testing import signed_cookies
+from shared.runtime.testing import eventually, signed_cookies
 from shared.runtime.unit import all_units
 from tests.conftest import TICKET_KEY, Templates, start_nats
 
@@ -70,6 +70,10 @@ class Town:
         assert len({row.rule_id for row in rows}) == len(rows), "an alert was raised twice"
         return {row.rule_id: row.severity for row in rows}
 
+    async def acquainted(self) -> bool:
+        """The reception knows every desk it may refer to."""
+        return len(await self.rows("intake", "select 1 from announced_unit where accepts_referrals")) >= 6
+
     async def quiet(self) -> bool:
         """Every unit has published what it wrote."""
         for code in self.apps:
@@ -94,6 +98,7 @@ async def town(templates: Templates, postgres: Any, tmp_path_factory: pytest.Tem
             profile=Profile.TEST, database_url=url, nats_url=broker.url, ticket_keys=TICKET_KEY, public_url="http://testserver", instance=unit.code
         )
     await asyncio.gather(*(town.start(code) for code in town.settings))
+    await eventually(town.acquainted, timeout=30)
     yield town
     await asyncio.gather(*(town.stop(code) for code in list(town.apps)))
     for name in names:

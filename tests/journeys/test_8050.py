@@ -1,4 +1,4 @@
-"""T-01 and T-02 of domain.md §10 as they stand: an 82-year-old mother and her 53-year-old son, through every unit."""
+"""T-01 and T-02 of domain.md §10 as events: an 82-year-old mother and her 53-year-old son, heard by every unit, again, and late."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -54,15 +54,6 @@ async def test_t01_the_center_finds_a_conference_draft_in_lane_b(town: Town) -> 
     await what_two_desks_record(town, they)
     drafts = await eventually(lambda: town.rows("cases-center", "select lane from conference_draft where household_id = :h", h=they.household))
     assert [row.lane for row in drafts] == ["art106_6"]
-
-
-async def test_t01_nothing_but_codes_and_ids_went_over_the_bus(town: Town) -> None:
-    they = mother_and_son()
-    await what_two_desks_record(town, they)
-    await eventually(lambda: _has(town, they, {"R-502"}))
-    for code in town.apps:
-        for row in await town.rows(code, "select payload from outbox where channel <> 'domain'"):
-            assert bytes(row.payload).isascii()
 
 
 async def test_t02_when_the_mother_dies_there_is_one_s1_alert_with_three_days_and_a_call_list(town: Town) -> None:
