@@ -17,8 +17,8 @@ from shared.runtime.problems import NotFound
 Desk = Annotated[Staff, requires("reception", "coordinator")]
 #: 受付簿を見る人
 RegisterReader = Annotated[Staff, requires("reception", "coordinator", "manager")]
-#: ほかの窓口の画面に世帯の見出しを出してよい人
-HeaderReader = Annotated[Staff, requires("reception", "coordinator", "caseworker")]
+#: 世帯の見出し（氏名）を見てよい人: 受付、支援会議を開くセンター、お知らせを開く管理者。ケース担当は、つなぎの開示で知る
+HeaderReader = Annotated[Staff, requires("reception", "coordinator", "manager")]
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,24 @@ from services.intake.outcome import Outcome
 from services.intake.receipt_number import local_day
 from shared.contracts.case import FactRecorded, FactRetracted
 from shared.contracts.consultation import ConsentState, ConsultationWithdrawn
-from shared.contracts.event import Confidence, Event
+from shared.contracts.event import Confidence, Event, LegalBasis
 from shared.runtime.problems import ChangedMeanwhile
 
 
-def correct(consultation: Consultation, content: Content, *, seen_version: int, by: StaffRef, at: datetime, new_id: NewId) -> Outcome[Consultation]:
-    """受付の内容を訂正する。ほかの職員が先に直していれば ChangedMeanwhile（両方の内容つき）。同意が変われば事実として知らせる。"""
+def correct(
+    consultation: Consultation,
+    content: Content,
+    *,
+    seen_version: int,
+    by: StaffRef,
+    at: datetime,
+    new_id: NewId,
+    consent_fact: UUID | None = None,
+) -> Outcome[Consultation]:
+    """受付の内容を訂正する。ほかの職員が先に直していれば ChangedMeanwhile（両方の内容つき）。
+
+    同意が変われば事実として知らせる。前に知らせた同意（`consent_fact`）は、新しい事実に置きかわる。
+    """
     if consultation.withdrawn:
         raise AlreadyWithdrawn
     if not content.text:
@@ -37,10 +49,10 @@ def correct(consultation: Consultation, content: Content, *, seen_version: int, 
     if content == consultation.content:
         return Outcome(consultation)
     changed = replace(consultation, content=content, version=consultation.version + 1, changed_at=at, changed_by=by)
-    return Outcome(changed, _consent_changed(consultation, content.consent, at, new_id))
+    return Outcome(changed, _consent_changed(consultation, content.consent, at, new_id, consent_fact))
 
 
-def _consent_changed(before: Consultation, consent: ConsentState, at: datetime, new_id: NewId) -> tuple[Event, ...]:
+def _consent_changed(before: Consultation, consent: ConsentState, at: datetime, new_id: NewId, replaced: UUID | None) -> tuple[Event, ...]:
     if consent is before.content.consent:
         return ()
     return (
@@ -53,6 +65,7 @@ def _consent_changed(before: Consultation, consent: ConsentState, at: datetime, 
             value=consent.value,
             as_of=local_day(at),
             confidence=Confidence.CONFIRMED,
+            supersedes=replaced,
         ),
     )
 
@@ -64,7 +77,8 @@ def withdraw(
     if consultation.withdrawn:
         raise AlreadyWithdrawn
     withdrawn = replace(consultation, withdrawn=reason, withdrawn_note=note, version=consultation.version + 1, changed_at=at, changed_by=by)
-    basis = basis_of(consultation.content.consent)
-    gone = ConsultationWithdrawn(household_id=consultation.household_id, legal_basis=basis, consultation_id=consultation.id)
-    retracted = (FactRetracted(household_id=consultation.household_id, legal_basis=basis, fact_id=fact_id) for fact_id in facts)
+    home, basis = consultation.household_id, basis_of(consultation.content.consent)
+    gone = ConsultationWithdrawn(household_id=home, legal_basis=basis, consultation_id=consultation.id)
+    # ほかの世帯員の事実もある: 対象の人の同意には頼らない
+    retracted = (FactRetracted(household_id=home, legal_basis=LegalBasis.INTERNAL_69_2_2, fact_id=fact_id) for fact_id in facts)
     return Outcome(withdrawn, (gone, *retracted))

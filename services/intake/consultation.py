@@ -4,11 +4,11 @@
 相談内容の文章と氏名はこの窓口に残り、出来事には区分と ID だけを載せる。
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from services.intake import household as households
 from services.intake.household import Household, Member
@@ -86,6 +86,8 @@ class Consultation:
     received_at: datetime
     received_by: StaffRef
     form_key: UUID
+    #: 保存したときの票の中身（sheet.form_hash）。同じ様式が届いたとき、書き足しを見分ける
+    form_hash: str
     withdrawn: WithdrawReason | None = None
     withdrawn_note: str = ""
     version: int = 1
@@ -113,6 +115,11 @@ class Reception:
 def basis_of(consent: ConsentState) -> LegalBasis:
     """同意があれば CONSENT、なければ庁内の内部利用（個情法69条2項2号）。"""
     return LegalBasis.CONSENT if consent is ConsentState.GIVEN else LegalBasis.INTERNAL_69_2_2
+
+
+def basis_for(consent: ConsentState, subject_id: UUID, member_ids: Iterable[UUID | None]) -> LegalBasis:
+    """同意は対象の人ひとりのもの (domain.md §1.4)。ほかの世帯員や世帯全体（None）にわたるものは、庁内の内部利用。"""
+    return basis_of(consent) if set(member_ids) <= {subject_id} else LegalBasis.INTERNAL_69_2_2
 
 
 def check(sheet: Sheet, targets: frozenset[str]) -> None:
@@ -151,8 +158,9 @@ def receive(
     """
     check(sheet, targets)
     assert sheet.urgency is not None
-    basis, today = basis_of(sheet.consent), local_day(at)
+    today = local_day(at)
     people, joined = _members(sheet, known, today, new_id)
+    basis = basis_for(sheet.consent, people[0].id, [member.id for member in joined])
     household, household_events = _household(sheet, known, joined, basis, new_id)
     consultation = Consultation(
         id=ConsultationId(new_id()),
@@ -165,12 +173,13 @@ def receive(
         received_at=at,
         received_by=by,
         form_key=sheet.form_key,
+        form_hash=sheet.form_hash,
     )
-    facts = _facts(sheet, household.id, people, today, basis, new_id)
+    facts = (*_facts(sheet, consultation, people, new_id), *_consent(consultation))
     concerned = tuple(dict.fromkeys([people[0].id, *(fact.member_id for fact in facts if fact.member_id)]))
     referrals = refer(consultation, sheet.refer_to, concerned, at=at, reply_due=reply_due, targets=targets, new_id=new_id)
     state = Reception(consultation, household, known is None, joined, facts, referrals, sheet.not_same)
-    return Outcome(state, (*household_events, _received(consultation, basis), *facts, *referrals))
+    return Outcome(state, (*household_events, _received(consultation), *facts, *referrals))
 
 
 def _members(sheet: Sheet, known: Household | None, today: date, new_id: NewId) -> tuple[list[Member], tuple[Member, ...]]:
@@ -197,11 +206,11 @@ def _household(
     return outcome.state, outcome.events
 
 
-def _received(consultation: Consultation, basis: LegalBasis) -> ConsultationReceived:
+def _received(consultation: Consultation) -> ConsultationReceived:
     content = consultation.content
     return ConsultationReceived(
         household_id=consultation.household_id,
-        legal_basis=basis,
+        legal_basis=basis_of(content.consent),
         consultation_id=consultation.id,
         receipt_no=consultation.receipt_no,
         received_on=consultation.received_on,
@@ -213,22 +222,41 @@ def _received(consultation: Consultation, basis: LegalBasis) -> ConsultationRece
     )
 
 
-def _facts(sheet: Sheet, household_id: HouseholdId, people: list[Member], today: date, basis: LegalBasis, new_id: NewId) -> tuple[FactRecorded, ...]:
-    """気になることを、聞き取りの事実として。"""
+def _facts(sheet: Sheet, consultation: Consultation, people: list[Member], new_id: NewId) -> tuple[FactRecorded, ...]:
+    """気になることを、聞き取りの事実として。根拠は、だれについての事実かによる。"""
     told = [(member.id, concern) for member, one in zip(people, sheet.persons, strict=True) for concern in one.concerns]
     whole: list[tuple[MemberId | None, Concern]] = [*told, *((None, concern) for concern in sheet.household_concerns)]
     return tuple(
         FactRecorded(
-            household_id=household_id,
-            legal_basis=basis,
+            household_id=consultation.household_id,
+            legal_basis=basis_for(sheet.consent, consultation.subject_id, [member_id]),
             fact_id=new_id(),
             member_id=member_id,
             kind=concern.kind,
             value=concern.value,
-            as_of=today,
+            as_of=consultation.received_on,
             confidence=Confidence.REPORTED,
         )
         for member_id, concern in whole
+    )
+
+
+def _consent(consultation: Consultation) -> tuple[FactRecorded, ...]:
+    """だれの同意かを、事実として知らせる。まだ聞いていなければ知らせない。番号は受付から決まる（送り直しても同じ）。"""
+    consent = consultation.content.consent
+    if consent is ConsentState.NOT_ASKED:
+        return ()
+    return (
+        FactRecorded(
+            household_id=consultation.household_id,
+            legal_basis=basis_of(consent),
+            fact_id=uuid5(consultation.id, "consent"),
+            member_id=consultation.subject_id,
+            kind="consent",
+            value=consent.value,
+            as_of=consultation.received_on,
+            confidence=Confidence.CONFIRMED,
+        ),
     )
 
 
@@ -242,7 +270,10 @@ def refer(
     targets: frozenset[str],
     new_id: NewId,
 ) -> tuple[ReferralMade, ...]:
-    """つなぐ (FM8)。返信期限は緊急度から。根拠は同意、なければ庁内の内部利用。取り消された受付からはつながない。"""
+    """つなぐ (FM8)。返信期限は緊急度から。取り消された受付からはつながない。
+
+    根拠は、本人だけをつなぐなら本人の同意、同意がないかほかの世帯員もいれば庁内の内部利用。
+    """
     if consultation.withdrawn:
         raise AlreadyWithdrawn
     unknown = sorted(set(to) - targets)
@@ -252,7 +283,7 @@ def refer(
     return tuple(
         ReferralMade(
             household_id=consultation.household_id,
-            legal_basis=basis_of(content.consent),
+            legal_basis=basis_for(content.consent, consultation.subject_id, member_ids),
             referral_id=ReferralId(new_id()),
             to=unit,
             consultation_id=consultation.id,

@@ -25,10 +25,14 @@ class Draft:
         return self.typed.one("name").strip() or self.typed.one("kana").strip() or "氏名なし"
 
 
-async def keep(tx: Transaction, owner: str, form_key: UUID, typed: Typed, *, days: int) -> bool:
-    """下書きを残す。もう受付になった様式（遅れて届いた下書き）と、ほかの人の下書きには触れない。"""
+async def keep(tx: Transaction, owner: str, form_key: UUID, typed: Typed, *, form_hash: str, days: int) -> bool:
+    """下書きを残す。受付になったとおりの様式（遅れて届いた下書き）と、ほかの人の下書きには触れない。
+
+    受付になったあとに書き足されたものは残す: 応答が届かず、保存されたと知らないまま打ち続けていることがある。
+    """
     await store.hold_form(tx, form_key)
-    if await store.by_form_key(tx, form_key):
+    saved = await store.by_form_key(tx, form_key)
+    if saved and saved.form_hash == form_hash:
         return False
     content = {name: values for name, values in typed.fields.items()}
     new = insert(draft).values(form_key=form_key, owner=owner, content=content, started_at=tx.now, saved_at=tx.now)

@@ -39,17 +39,19 @@ async def referral_made(tx: Transaction, event: ReferralMade, envelope: Envelope
 
 @handlers.on(ReferralAccepted)
 async def referral_accepted(tx: Transaction, event: ReferralAccepted, envelope: Envelope) -> None:
-    await store.answer_referral(tx, event.referral_id, status="accepted", answered_on=event.accepted_on, decline_reason=None)
+    await store.answer_referral(tx, event.referral_id, envelope.source, status="accepted", answered_on=event.accepted_on, decline_reason=None)
 
 
 @handlers.on(ReferralDeclined)
 async def referral_declined(tx: Transaction, event: ReferralDeclined, envelope: Envelope) -> None:
-    await store.answer_referral(tx, event.referral_id, status="declined", answered_on=event.declined_on, decline_reason=event.reason.value)
+    await store.answer_referral(
+        tx, event.referral_id, envelope.source, status="declined", answered_on=event.declined_on, decline_reason=event.reason.value
+    )
 
 
 @handlers.on(ReferralHeld)
 async def referral_held(tx: Transaction, event: ReferralHeld, envelope: Envelope) -> None:
-    await store.answer_referral(tx, event.referral_id, status="held", answered_on=event.held_on, decline_reason=None)
+    await store.answer_referral(tx, event.referral_id, envelope.source, status="held", answered_on=event.held_on, decline_reason=None)
 
 
 @handlers.timer("draft")

@@ -167,16 +167,18 @@ def leave(household: Household, member_id: UUID, reason: LeavingReason, effectiv
 
 
 def correct(household: Household, member_id: UUID, person: Person, *, seen_version: int, basis: LegalBasis) -> Outcome[Household]:
-    """世帯員の登録を訂正する。続柄か生年月が変わったときだけ出来事になる。ほかの職員が先に直していれば、見比べてもらう。"""
+    """世帯員の登録を訂正する。ほかの職員が先に直していれば、見比べてもらう。
+
+    氏名・フリガナ・電話・生まれた日だけの訂正も知らせる: 中身は載らないが、窓口はこれを聞いて身元をたずね直す。
+    """
     member = household.member(member_id)
     if member.version != seen_version:
         raise ChangedMeanwhile(theirs=in_words(member.person), yours=in_words(person))
     if member.left_on is not None:
         raise MemberAlreadyLeft
     corrected = replace(member, person=person, version=member.version + 1)
-    said = (person.role, person.birth.month) != (member.person.role, member.person.birth.month)
     event = MemberCorrected(household_id=household.id, legal_basis=basis, member_id=member.id, role=person.role, birth_month=person.birth.month)
-    return Outcome(household.with_member(corrected), (event,) if said else ())
+    return Outcome(household.with_member(corrected), (event,) if person != member.person else ())
 
 
 def in_words(person: Person) -> dict[str, str]:

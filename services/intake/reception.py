@@ -12,26 +12,44 @@ from services.intake.sheet import Sheet
 from shared.runtime import telemetry
 from shared.runtime.announce import referral_targets
 from shared.runtime.database import Transaction
-from shared.runtime.problems import NotFound
+from shared.runtime.problems import NotFound, Refusal
 
 HOUSEHOLD_GONE = "つなぐ世帯が見つかりません。候補から選び直すか、新しい世帯として受け付けてください。"
 
 
+class AlreadyReceived(Refusal):
+    """応答が届かないまま書き足して、同じ様式をもう一度送った。二つ目は作らず、書き足しは訂正してもらう。"""
+
+    status = 422
+    code = "already_received"
+    sentence = "この受付はすでに保存されています。書き足した内容はまだ保存されていません。受付を開いて訂正してください。"
+
+    def __init__(self, saved: Consultation) -> None:
+        self.saved = saved
+        super().__init__(
+            f"この受付は受付番号 {saved.receipt_no} ですでに保存されています。書き足した内容はまだ保存されていません。受付を開いて訂正してください。"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """受け付けた相談。`repeated` は、同じ様式がもう保存されていた（二度押し）。"""
+    """受け付けた相談。`repeated` は、同じ様式が同じ中身でもう保存されていた（二度押し）。"""
 
     consultation: Consultation
     repeated: bool
 
 
 async def take(tx: Transaction, sheet: Sheet, *, by: StaffRef, parameters: Parameters, new_id: Callable[[], UUID] = uuid4) -> Taken:
-    """一枚の相談受付票を受け付ける。同じ様式（form_key）は、何度送られても一つの受付。直すところがあれば ConsultationIncomplete。"""
+    """一枚の相談受付票を受け付ける。同じ様式（form_key）は、何度送られても一つの受付。
+
+    直すところがあれば ConsultationIncomplete、保存したあとに書き足されていれば AlreadyReceived。
+    """
     targets = frozenset(unit.unit for unit in await referral_targets(tx))
-    if not sheet.problems:
-        await store.hold_form(tx, sheet.form_key)
-        if saved := await store.by_form_key(tx, sheet.form_key):
-            return Taken(saved, repeated=True)
+    await store.hold_form(tx, sheet.form_key)
+    if saved := await store.by_form_key(tx, sheet.form_key):
+        if saved.form_hash != sheet.form_hash:
+            raise AlreadyReceived(saved)
+        return Taken(saved, repeated=True)
     consultation.check(sheet, targets)
     known = await _linked(tx, sheet)
     number = await store.draw_receipt_number(tx)

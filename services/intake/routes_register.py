@@ -117,7 +117,8 @@ async def correct(request: Request, consultation_id: UUID, tx: Tx, staff: Desk, 
     screen = Record(request, tx, staff, today)
     try:
         content = record_form.content(posted, today.date)
-        outcome = amendment.correct(one, content, seen_version=posted.version, by=StaffRef(staff.sub, staff.name), at=tx.now, new_id=uuid4)
+        told, by = await store.consent_fact(tx, one.id), StaffRef(staff.sub, staff.name)
+        outcome = amendment.correct(one, content, seen_version=posted.version, by=by, at=tx.now, new_id=uuid4, consent_fact=told)
     except ConsultationIncomplete as incomplete:
         return await screen.show(one, typed=posted, version=posted.version, errors=incomplete.fields, block="form", status=422)
     except ChangedMeanwhile as changed:

@@ -1,13 +1,19 @@
 """相談受付・申込票 (FM1) に書かれたこと。値だけを持ち、何も決めない。"""
 
+import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 from uuid import UUID
 
 from services.intake.household import Person
 from shared.contracts.consultation import ConsentState, Urgency
 from shared.contracts.event import HouseholdId
 from shared.contracts.household import Area
+
+#: 票の中身ではないもの: 様式の鍵、読めなかった欄、確かめの印、年齢を聞いた日（日をまたいで送り直しても同じ票）
+_NOT_WRITTEN = frozenset({"form_key", "problems", "urgency_confirmed", "asked_on"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +62,13 @@ class Sheet:
     household_id: HouseholdId | None = None
     not_same: tuple[UUID, ...] = ()
     problems: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def form_hash(self) -> str:
+        """読み取った中身の SHA-256。同じ様式がもう一度届いたとき、書き足しがあるかを見分ける。読めない欄があれば、同じ票ではない。"""
+        content = json.dumps([asdict(self, dict_factory=_written), dict(self.problems)], ensure_ascii=False, sort_keys=True, default=str)
+        return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _written(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: value for name, value in pairs if name not in _NOT_WRITTEN}

@@ -73,6 +73,8 @@ async def save_amendment(tx: Transaction, before: Consultation, outcome: Outcome
     await tx.execute(insert(consultation_history), history | {"written_by_name": (before.changed_by or before.received_by).name})
     await tx.execute(update(consultation).where(consultation.c.id == after.id), _columns(after))
     facts = tuple(event for event in outcome.events if isinstance(event, FactRecorded))
+    replaced = [event.supersedes for event in facts if event.supersedes]
+    await tx.execute(update(fact).where(fact.c.id.in_(replaced)).values(retracted_at=tx.now))
     await _save_facts(tx, after.id, facts)
     if after.withdrawn:
         await tx.execute(update(fact).where(fact.c.consultation_id == after.id, fact.c.retracted_at.is_(None)).values(retracted_at=tx.now))
@@ -104,22 +106,39 @@ async def save_referrals(tx: Transaction, referrals: Sequence[ReferralMade], fro
 
 
 async def _apply_early_answers(tx: Transaction, referral_ids: Sequence[UUID]) -> None:
-    """つなぎより先に届いていた返事。"""
+    """つなぎより先に届いていた返事。つなぎ先でない窓口からのものは、ここで捨てる。"""
     waiting = delete(early_answer).where(early_answer.c.referral_id.in_(referral_ids)).returning(early_answer)
     for row in await tx.rows(waiting):
-        await answer_referral(tx, row.referral_id, status=row.status, answered_on=row.answered_on, decline_reason=row.decline_reason)
+        answer = {"status": row.status, "answered_on": row.answered_on, "decline_reason": row.decline_reason}
+        await _write_answer(tx, row.referral_id, row.source, answer)
 
 
-async def answer_referral(tx: Transaction, referral_id: UUID, **answer: Any) -> None:
-    """返事を書く。まだ知らないつなぎへの返事は、つなぎが届くまで取っておく（あとの返事が勝つ）。"""
-    if not await tx.execute(update(referral).where(referral.c.id == referral_id).values(**answer)):
-        kept = upsert(early_answer).values(referral_id=referral_id, **answer)
-        await tx.execute(kept.on_conflict_do_update(index_elements=["referral_id"], set_=answer))
+async def answer_referral(tx: Transaction, referral_id: UUID, source: str, **answer: Any) -> None:
+    """返事を書く。返事ができるのは、つなぎ先の窓口（`source`）だけ。
+
+    まだ知らないつなぎへの返事は、つなぎが届くまで窓口ごとに取っておく（同じ窓口のあとの返事が勝つ）。
+    """
+    if await tx.row(select(referral.c.id).where(referral.c.id == referral_id)):
+        await _write_answer(tx, referral_id, source, answer)
+        return
+    kept = upsert(early_answer).values(referral_id=referral_id, source=source, **answer)
+    await tx.execute(kept.on_conflict_do_update(index_elements=["referral_id", "source"], set_=answer))
+
+
+async def _write_answer(tx: Transaction, referral_id: UUID, source: str, answer: dict[str, Any]) -> None:
+    await tx.execute(update(referral).where(referral.c.id == referral_id, referral.c.to_unit == source).values(**answer))
 
 
 async def live_facts(handle: Read, consultation_id: UUID) -> tuple[UUID, ...]:
     query = select(fact.c.id).where(fact.c.consultation_id == consultation_id, fact.c.retracted_at.is_(None)).order_by(fact.c.id)
     return tuple(row.id for row in await handle.rows(query))
+
+
+async def consent_fact(handle: Read, consultation_id: UUID) -> UUID | None:
+    """この受付で知らせた、いまの同意の事実。"""
+    current = (fact.c.consultation_id == consultation_id, fact.c.kind == "consent", fact.c.retracted_at.is_(None))
+    found: UUID | None = await handle.scalar(select(fact.c.id).where(*current))
+    return found
 
 
 async def facts_of(handle: Read, consultation_id: UUID) -> Sequence[Row[Any]]:
@@ -170,6 +189,7 @@ def _columns(one: Consultation) -> dict[str, Any]:
         "id": one.id,
         "receipt_no": one.receipt_no,
         "form_key": one.form_key,
+        "form_hash": one.form_hash,
         "household_id": one.household_id,
         "subject_id": one.subject_id,
         "received_at": one.received_at,
@@ -202,6 +222,7 @@ def _consultation(row: Row[Any]) -> Consultation:
         received_at=row.received_at,
         received_by=StaffRef(row.received_by, row.received_by_name),
         form_key=row.form_key,
+        form_hash=row.form_hash,
         withdrawn=WithdrawReason(row.withdrawn) if row.withdrawn else None,
         withdrawn_note=row.withdrawn_note,
         version=row.version,

@@ -3,6 +3,7 @@
 from fastapi import FastAPI
 
 from services.notify import live, pages
+from services.notify.review import begin_reviews
 from services.notify.stream import start_numbers, stop_numbers
 from services.notify.worker import create_worker
 from shared.runtime.settings import Settings
@@ -13,4 +14,4 @@ from shared.runtime.web import create_web
 def create_app(settings: Settings) -> FastAPI:
     unit = Unit.load("services.notify")
     routers = [live.router, pages.router]
-    return create_web(unit, settings, routers=routers, create_worker=create_worker, on_start=[start_numbers], on_stop=[stop_numbers])
+    return create_web(unit, settings, routers=routers, create_worker=create_worker, on_start=[start_numbers, begin_reviews], on_stop=[stop_numbers])

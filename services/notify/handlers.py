@@ -1,10 +1,11 @@
 """便りを聞いて、気づきを決める。One transaction per batch: knowledge, alerts, their events and clocks commit together or not at all."""
 
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
-from services.notify import escalation, store, watch
+from services.notify import escalation, review, store, watch
 from services.notify.deadlines import day_of
 from services.notify.facts import HEARD, Told, hear
 from services.notify.household import HouseholdFacts
@@ -15,8 +16,8 @@ from shared.messaging import Envelope, Handlers, Timer
 from shared.runtime import telemetry
 from shared.runtime.database import Transaction
 
-#: late households judged in one transaction
-AT_ONCE = 50
+#: households read in one transaction (a matter of memory and of how long the loop is busy, not of welfare)
+AT_ONCE = 200
 
 
 def handlers(city: Path | None) -> Handlers:
@@ -45,20 +46,44 @@ def handlers(city: Path | None) -> Handlers:
 
     @registry.timer("settle")
     async def settle(tx: Transaction, due: Timer) -> None:
-        """古い便りが途切れたら、聞いた世帯をまとめて一度だけ判定する。"""
+        """古い便りが途切れたら、聞いた世帯を一度だけ判定する。何か言う世帯だけ、自分の取引（`judge`）で。"""
         given = parameters(tx.now)
         quiet = timedelta(seconds=given.late_settle_seconds)
         last = await store.last_late(tx)
         if last is not None and tx.now - last < quiet:
             tx.schedule("settle", "all", last + quiet)
             return
-        households = await store.late_households(tx, AT_ONCE)
-        for household_id in households:
-            kept = await store.household(tx, household_id)
+        found = await store.late_households(tx, due.household_id, AT_ONCE)
+        speaking = {one.id for one in found if review.speaks(one, tx.now, given, late=True)}
+        await store.no_longer_late(tx, {one.id for one in found} - speaking)
+        _each_alone(tx, speaking)
+        if len(found) == AT_ONCE:
+            tx.schedule("settle", "all", tx.now, found[-1].id)
+
+    @registry.timer(review.KIND)
+    async def review_day(tx: Transaction, due: Timer) -> None:
+        """便りがなくても、日がたつだけで当てはまる気づきを見直す。`due.household_id` は、きょう見終えた最後の世帯。"""
+        given = parameters(tx.now)
+        found = await store.households_to_review(tx, due.household_id, AT_ONCE)
+        _each_alone(tx, {one.id for one in found if review.speaks(one, tx.now, given)})
+        if len(found) == AT_ONCE:
+            tx.schedule(review.KIND, review.KEY, tx.now, found[-1].id)
+        else:
+            tx.schedule(review.KIND, review.KEY, given.next_review(tx.now))
+
+    @registry.timer("judge")
+    async def judge(tx: Transaction, due: Timer) -> None:
+        """一つの世帯を、自分の取引で判定する。つまずいて待つのは、その世帯だけ。"""
+        assert due.household_id is not None
+        given = parameters(tx.now)
+        kept = await store.household(tx, due.household_id)
+        if kept.late_at is not None:
+            quiet = kept.late_at + timedelta(seconds=given.late_settle_seconds)
+            if tx.now < quiet:
+                tx.schedule("judge", due.key, quiet, due.household_id)
+                return
             await store.keep(tx, kept.facts, None)
-            await _judge(tx, kept.facts, given, late=True)
-        if len(households) == AT_ONCE:
-            tx.schedule("settle", "all", tx.now)
+        await _judge(tx, kept.facts, given, late=kept.late_at is not None)
 
     @registry.timer("watch_due")
     async def watch_due(tx: Transaction, due: Timer) -> None:
@@ -84,6 +109,11 @@ async def _judge(tx: Transaction, facts: HouseholdFacts, given: Parameters, enve
     for outcome in outcomes:
         if outcome.announce:
             telemetry.annotate(rule_id=outcome.alert.rule_id)
+
+
+def _each_alone(tx: Transaction, households: Iterable[UUID]) -> None:
+    for household_id in households:
+        tx.schedule("judge", str(household_id), tx.now, household_id)
 
 
 def _set_watch_clocks(tx: Transaction, facts: HouseholdFacts, given: Parameters) -> None:

@@ -15,9 +15,6 @@ from shared.contracts.event import Confidence
 from shared.contracts.household import Area, LeavingReason, MemberRole
 from shared.contracts.visit import CheckInOutcome, WatchTier
 
-#: 一人に同時にいくつも当てはまる事実。ほかは新しい記録が古い記録に代わる。
-SEVERAL_AT_ONCE = frozenset({"issue"})
-
 _CERTAINTY = {Confidence.SUSPECTED: 0, Confidence.REPORTED: 1, Confidence.CONFIRMED: 2}
 #: 続柄を世代に直す（世帯主＝0、親＝+1、子＝−1）
 _GENERATION = {
@@ -191,12 +188,12 @@ class HouseholdFacts:
         found = self.fact(member_id, kind)
         return found.value if found else None
 
-    def every(self, kind: str) -> tuple[Fact, ...]:
-        """世帯の誰かについての、その種類のいまの事実。"""
+    def every(self, kind: str, *, many: bool) -> tuple[Fact, ...]:
+        """世帯の誰かについての、その種類のいまの事実。`many` は同時にいくつも当てはまる種類。"""
         newest: dict[tuple[UUID | None, str], Fact] = {}
         for fact in self.facts:
             if fact.kind == kind:
-                key = (fact.member_id, fact.value if kind in SEVERAL_AT_ONCE else "")
+                key = (fact.member_id, fact.value if many else "")
                 newest[key] = max(newest.get(key, fact), fact, key=lambda one: one.freshness)
         return tuple(sorted(newest.values(), key=lambda fact: fact.freshness))
 

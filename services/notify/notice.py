@@ -37,9 +37,10 @@ def _settled_by(household: HouseholdFacts, alert: Alert) -> str | None:
     plans = {one.ref for one in alert.evidence if one.kind is Kind.WATCH}
     if not plans:
         return None
-    watch = next((watch for watch in household.watches if watch.id in plans), None)
-    if watch is None:  # まだ聞いていないだけかもしれない（投影の作り直し）
+    watches = [watch for watch in household.watches if watch.id in plans]
+    if len(watches) < len(plans):  # まだ聞いていないだけかもしれない（投影の作り直し）
         return None
+    watch = max(watches, key=lambda one: (one.last_at is not None, one.last_at or one.next_due))  # 最後に確かめられた見守りが理由
     if watch.ended_on is not None:
         return "ended"
     if watch.member_id is not None and watch.member_id not in {member.id for member in household.living()}:

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from services.notify.deadlines import at_time, day_of
 from shared.contracts.alert import Severity
-from shared.contracts.codes import code_list
+from shared.contracts.codes import code_list, fact_kinds
 from shared.contracts.event import Lane
 from shared.contracts.visit import WatchTier
 from shared.runtime.business_days import Calendar
@@ -96,10 +97,14 @@ class Parameters(_Value):
     cooldown_days: int
     late_hours: int
     late_settle_seconds: int
+    review_every_days: int
+    review_at: time
     ladder: Mapping[WatchTier, tuple[Step, ...]]
     rules: Mapping[str, RuleText]
     #: CL-04 の値 → 分野の数え方
     issue_groups: Mapping[str, tuple[str, ...]]
+    #: 一人に同時にいくつも当てはまる事実の種類（facts.yaml の many）
+    many_at_once: frozenset[str]
 
     @property
     def open_days(self) -> Calendar:
@@ -121,11 +126,19 @@ class Parameters(_Value):
             return now + timedelta(minutes=span.ack_minutes)
         return at_time(self.open_days.after(day_of(now), span.ack_business_days or 1), self.closing_time)
 
+    def next_review(self, now: datetime) -> datetime:
+        """次に全世帯を見直す時刻。"""
+        return at_time(day_of(now) + timedelta(days=self.review_every_days), self.review_at)
+
 
 @cache
 def parameters_on(day: date, city: Path | None = None) -> Parameters:
     """`day` に効いている値。`city` は市の値の folder（settings.city_parameters）。"""
-    values = {"rules": {}, "issue_groups": {entry.code: entry.groups for entry in code_list("CL-04", day).entries}}
+    values: dict[str, Any] = {
+        "rules": {},
+        "issue_groups": {entry.code: entry.groups for entry in code_list("CL-04", day).entries},
+        "many_at_once": {kind for kind, fact in fact_kinds(day).items() if fact.many},
+    }
     for name, parameter in in_force(day, OURS, *([city / "notify.yaml"] if city else [])).items():
         section, _, key = name.rpartition(".")
         (values["rules"] if section == "rules" else values)[key] = parameter.value

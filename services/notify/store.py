@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import select, text
+from sqlalchemy import TextClause, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from services.notify import escalation, tables
@@ -34,7 +34,24 @@ _LOCKED = text(
 )
 _KEEP = text("update household set area = :area, facts = cast(:facts as jsonb), late_at = :late_at where household_id = :household_id")
 _LATEST = text("select distinct on (rule_id) rule_id, body from alert where household_id = :household_id order by rule_id, version desc")
-_LATE = text("select household_id from household where late_at is not null order by late_at limit :limit")
+#: a household with the last alert of each of its rules
+_WITH_ALERTS = """
+    select h.household_id, h.facts, (
+        select coalesce(jsonb_object_agg(rule_id, body), '{}') from (
+            select distinct on (rule_id) rule_id, body from alert a where a.household_id = h.household_id order by rule_id, version desc) last
+    ) as alerts
+    from household h where h.household_id > :after
+"""
+_NOBODY = UUID(int=0)
+_LATE = text(f"{_WITH_ALERTS} and h.late_at is not null order by h.household_id limit :limit for update of h")
+#: 時がたつだけでルールに当てはまりうる世帯: 誰かが記録した、関わっている、または誰かが離れた
+_REVIEWED = text(
+    f"""{_WITH_ALERTS} and h.late_at is null and jsonb_path_exists(h.facts, '$ ? (exists (@.facts[*]) || exists (@.cases[*])
+        || exists (@.referrals[*]) || exists (@.watches[*]) || exists (@.members[*].left_on ? (@ != null)))')
+    order by h.household_id limit :limit"""
+)
+_NO_LONGER_LATE = text("update household set late_at = null where household_id = any(:households)")
+_HAS_TIMER = text("select exists (select 1 from timer where kind = :kind and key = :key)")
 _LAST_LATE = text("select max(late_at) from household where late_at is not null")
 
 
@@ -70,8 +87,39 @@ async def known(handle: Read, household_id: UUID) -> HouseholdFacts:
     return read_facts(found) if found else HouseholdFacts(household_id)
 
 
-async def late_households(tx: Transaction, limit: int) -> list[UUID]:
-    return [row.household_id for row in await tx.rows(_LATE, {"limit": limit})]
+@dataclass(frozen=True)
+class Looked:
+    """まとめて読んだうちの一世帯。`read` は、読めなければここでつまずく（ほかの世帯は読める）。"""
+
+    id: UUID
+    facts: Any
+    alerts: dict[str, Any]
+
+    def read(self) -> tuple[HouseholdFacts, dict[str, Alert]]:
+        return read_facts(self.facts), {rule_id: read_alert(body) for rule_id, body in self.alerts.items()}
+
+
+async def late_households(tx: Transaction, after: UUID | None, limit: int) -> list[Looked]:
+    """古い便りを聞いたままの世帯、番号順に `after` の次から。行を押さえる。"""
+    return await _looked(tx, _LATE, after, limit)
+
+
+async def households_to_review(tx: Transaction, after: UUID | None, limit: int) -> list[Looked]:
+    """便りがなくても見直す世帯、番号順に `after` の次から。読むだけで、行を押さえない。"""
+    return await _looked(tx, _REVIEWED, after, limit)
+
+
+async def _looked(tx: Transaction, query: TextClause, after: UUID | None, limit: int) -> list[Looked]:
+    found = await tx.rows(query, {"after": after or _NOBODY, "limit": limit})
+    return [Looked(row.household_id, row.facts, row.alerts) for row in found]
+
+
+async def no_longer_late(tx: Transaction, households: Iterable[UUID]) -> None:
+    await tx.execute(_NO_LONGER_LATE, {"households": list(households)})
+
+
+async def has_timer(handle: Read, kind: str, key: str) -> bool:
+    return bool(await handle.scalar(_HAS_TIMER, {"kind": kind, "key": key}))
 
 
 async def last_late(tx: Transaction) -> datetime | None:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from types import FrameType
 
 from fastapi import FastAPI
-from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.exc import SQLAlchemyError
 
 from services.notify import bell, lists
 from services.notify.lists import Change
@@ -23,6 +23,8 @@ from shared.runtime.database import Database
 LOOK_EVERY = 0.4
 #: a stream wakes at least this often, to see whether its sign-in has run out
 CLOCK_EVERY = 15.0
+#: seconds to wait after the database refused
+AFTER_TROUBLE = 1.0
 
 
 class Numbers:
@@ -37,7 +39,7 @@ class Numbers:
         self._stopping = False
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._run(), name="notify/numbers")
+        self._task = asyncio.create_task(self._keep_running(), name="notify/numbers")
         self._hear_the_end()
 
     async def stop(self) -> None:
@@ -86,6 +88,15 @@ class Numbers:
         async with self._moved:
             self._moved.notify_all()
 
+    async def _keep_running(self) -> None:
+        """Whatever ends the numbering, it begins again: without it every open inbox is silent and nobody sees why."""
+        while not self._stopping:
+            try:
+                await self._run()
+            except Exception as error:
+                telemetry.log.error("inbox_numbers_begin_again", kind=type(error).__name__)
+                await asyncio.sleep(AFTER_TROUBLE)
+
     async def _run(self) -> None:
         with bell.listening() as rung:
             while not self._stopping:
@@ -98,9 +109,9 @@ class Numbers:
         try:
             async with self._db.transaction() as tx:
                 last = await lists.number_changes(tx)
-        except (DBAPIError, InterfaceError, OSError) as error:
+        except (SQLAlchemyError, OSError) as error:  # also an exhausted pool, which is no DBAPIError
             telemetry.log.warning("inbox_not_numbered", kind=type(error).__name__)
-            await asyncio.sleep(1)
+            await asyncio.sleep(AFTER_TROUBLE)
             return
         if last != self._last:
             self._last = last

@@ -24,10 +24,10 @@ class Rung:
     until: datetime | None
 
 
-def missed(household: HouseholdFacts, now: datetime, parameters: Parameters) -> Rung | None:
-    """期限を過ぎた見守りのうち、いちばん段の進んだもの。"""
+def missed(household: HouseholdFacts, now: datetime, parameters: Parameters) -> list[Rung]:
+    """期限を過ぎた見守りのすべて、段の進んだものから。一つの世帯に見守りは二つあってよい。"""
     rungs = [rung for watch in _running(household) if (rung := _rung(watch, now, parameters))]
-    return min(rungs, key=lambda rung: (rung.step.severity, rung.since), default=None)
+    return sorted(rungs, key=lambda rung: (rung.step.severity, rung.since, rung.watch.id.hex))
 
 
 def wakes_at(watch: Watch, now: datetime, parameters: Parameters) -> datetime | None:

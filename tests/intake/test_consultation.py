@@ -24,6 +24,7 @@ from services.intake.outcome import Outcome
 from services.intake.parameters import parameters_on
 from services.intake.sheet import Concern, Sheet, SheetPerson
 from shared.contracts.case import FactRecorded, FactRetracted
+from shared.contracts.codes import fact_kinds
 from shared.contracts.consultation import ConsentState, ConsultationWithdrawn, Urgency
 from shared.contracts.event import Confidence, HouseholdId, LegalBasis, MemberId
 from shared.contracts.household import MemberJoined, MemberRole
@@ -136,6 +137,50 @@ def test_one_registered_member_is_not_two_typed_people() -> None:
     home = Household(HouseholdId(uuid4()), members=(Member(MemberId(uuid4()), MOTHER, TODAY),))
     outcome = take(sheet(persons=(SheetPerson(MOTHER), SheetPerson(MOTHER))), known=home)
     assert len(outcome.state.joined) == 1
+
+
+def grounds(outcome: Outcome[Reception]) -> dict[tuple[str, str], LegalBasis]:
+    """(who, what) → the legal basis of the fact."""
+    subject = outcome.state.consultation.subject_id
+    facts = outcome.state.facts
+    return {("subject" if one.member_id == subject else "other" if one.member_id else "household", one.kind): one.legal_basis for one in facts}
+
+
+def test_consent_is_the_consent_of_the_person_concerned_alone() -> None:
+    mother, son = SheetPerson(MOTHER, (Concern("care_level", "care2"),)), SheetPerson(SON, (Concern("withdrawn", "3"),))
+    both = sheet(persons=(mother, son), household_concerns=(Concern("key_person", "lost"),), consent=ConsentState.GIVEN, refer_to=("cases-elderly",))
+    outcome = take(both)
+    assert grounds(outcome) == {
+        ("subject", "care_level"): LegalBasis.CONSENT,
+        ("subject", "consent"): LegalBasis.CONSENT,
+        ("other", "withdrawn"): LegalBasis.INTERNAL_69_2_2,
+        ("household", "key_person"): LegalBasis.INTERNAL_69_2_2,
+    }
+    assert {event.legal_basis for event in outcome.events if isinstance(event, MemberJoined)} == {LegalBasis.INTERNAL_69_2_2}
+
+
+@pytest.mark.parametrize(("with_son", "basis"), [(False, LegalBasis.CONSENT), (True, LegalBasis.INTERNAL_69_2_2)])
+def test_a_referral_rests_on_consent_only_when_the_person_alone_is_referred(with_son: bool, basis: LegalBasis) -> None:
+    son = SheetPerson(SON, (Concern("withdrawn", "3"),) if with_son else ())
+    (made,) = take(sheet(persons=(SheetPerson(MOTHER), son), consent=ConsentState.GIVEN, refer_to=("cases-elderly",))).state.referrals
+    assert (len(made.member_ids), made.legal_basis) == (1 + with_son, basis)
+
+
+@pytest.mark.parametrize(("consent", "told"), [(ConsentState.GIVEN, ["given"]), (ConsentState.REFUSED, ["refused"]), (ConsentState.NOT_ASKED, [])])
+def test_whose_consent_it_is_is_told_as_a_fact(consent: ConsentState, told: list[str]) -> None:
+    outcome = take(sheet(persons=(SheetPerson(MOTHER), SheetPerson(SON)), consent=consent))
+    said = [event for event in outcome.events if isinstance(event, FactRecorded)]
+    assert [event.value for event in said] == told
+    assert all((event.kind, event.member_id) == ("consent", outcome.state.consultation.subject_id) for event in said)
+    assert all(fact_kinds()[event.kind].label_of(event.value) != event.value for event in said)
+
+
+def test_the_same_sheet_has_the_same_hash_and_an_added_word_has_not() -> None:
+    aged = sheet(persons=(SheetPerson(MOTHER), SheetPerson(SON)))
+    next_day = SheetPerson(replace(SON, birth=Birth(age=53, asked_on=date(2026, 11, 24))))
+    assert replace(aged, form_key=uuid4(), persons=(SheetPerson(MOTHER), next_day)).form_hash == aged.form_hash
+    added = {"text": "相談したい。書き足し", "consent": ConsentState.GIVEN, "persons": (SheetPerson(MOTHER),), "problems": {"birth": "読めません。"}}
+    assert len({aged.form_hash, *(replace(aged, **{name: value}).form_hash for name, value in added.items())}) == 5  # type: ignore[arg-type]
 
 
 def taken(**more: object) -> Consultation:

@@ -13,7 +13,7 @@ from services.intake.handlers import disclose
 from shared.contracts.disclosure import Disclosure, DisclosureRequest
 from shared.contracts.event import HouseholdId, LegalBasis, ReferralId
 from shared.contracts.household import LeavingReason
-from shared.contracts.referral import DeclineReason, ReferralDeclined, ReferralMade
+from shared.contracts.referral import DeclineReason, ReferralAccepted, ReferralDeclined, ReferralMade
 from shared.messaging import WorkerContext, provision
 from shared.runtime.settings import Settings
 from shared.runtime.testing import eventually
@@ -110,6 +110,18 @@ async def test_a_refusal_heard_before_its_referral_still_ends_the_ground(desk: D
     await hear(desk, declined, source="cases-poverty")
     await hear(desk, later, source="cases-elderly")
     assert (await ask(desk, later)).refused == "not_addressed"
+    assert await desk.rows("select 1 from early_answer") == []
+
+
+async def test_an_early_answer_of_another_desk_neither_counts_nor_hides_the_true_one(desk: Desk) -> None:
+    first = await referred(desk)
+    later = first.model_copy(update={"referral_id": ReferralId(uuid4()), "to": "cases-poverty", "consultation_id": None})
+    common = {"household_id": later.household_id, "legal_basis": INTERNAL, "referral_id": later.referral_id}
+    await hear(desk, ReferralAccepted(**common, accepted_on=later.made_on), source="cases-poverty")
+    await hear(desk, ReferralDeclined(**common, reason=DeclineReason.NOT_OURS, declined_on=later.made_on), source="cases-elderly")
+    await hear(desk, later, source="cases-elderly")
+    rows = await desk.rows("select status from referral where id = :id", id=later.referral_id)
+    assert [row.status for row in rows] == ["accepted"]
     assert await desk.rows("select 1 from early_answer") == []
 
 

@@ -47,6 +47,16 @@ async def test_saving_ends_the_draft_and_a_late_autosave_does_not_revive_it(desk
     assert await desk.rows("select 1 from draft") == []
 
 
+async def test_what_is_typed_after_a_save_whose_answer_was_lost_is_kept(desk: Desk) -> None:
+    form = sheet()
+    await desk.post("/intake/new", form)
+    kept = await desk.post(PART, form | {"text": "つづきの文章"}, htmx=True)
+    assert "hx-trigger" in kept.headers
+    page = (await desk.get("/intake/new")).text
+    assert "つづきの文章" in page
+    assert "ですでに保存されています" in page
+
+
 async def test_a_draft_belongs_to_the_one_who_types_it(desk: Desk) -> None:
     form = sheet(text="私の下書き")
     await desk.post(PART, form, htmx=True)

@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 from datetime import date
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from services.intake.household import Birth, Household, LeavingDateWrong, Member, MemberAlreadyLeft, Person, correct, leave, register
+from services.intake.household import Birth, Household, LeavingDateWrong, Member, MemberAlreadyLeft, Person, Sex, correct, leave, register
 from services.intake.register_import import RegisteredHousehold, RegisteredMember, import_batch
 from shared.contracts.event import HouseholdId, LegalBasis, MemberId
 from shared.contracts.household import Area, HouseholdRegistered, LeavingReason, MemberCorrected, MemberJoined, MemberLeft, MemberRole
@@ -45,9 +46,23 @@ def test_nobody_leaves_in_the_future_before_birth_or_twice() -> None:
         leave(HOME, uuid4(), LeavingReason.DIED, TODAY, today=TODAY, basis=BASIS)
 
 
-def test_a_corrected_name_stays_here_a_corrected_birth_month_is_told() -> None:
-    renamed = replace(MOTHER.person, name="見本 史子")
-    assert correct(HOME, MOTHER.id, renamed, seen_version=1, basis=BASIS).events == ()
+@pytest.mark.parametrize(
+    "change", [{"name": "見本 史子"}, {"kana": "ミホン シコ"}, {"phone": "0558000002"}, {"birth": Birth(on=date(1943, 4, 2))}, {"sex": Sex.FEMALE}]
+)
+def test_every_correction_is_told_without_what_was_corrected(change: dict[str, Any]) -> None:
+    """The desks know the name by disclosure; only this event makes them ask again."""
+    (event,) = correct(HOME, MOTHER.id, replace(MOTHER.person, **change), seen_version=1, basis=BASIS).events
+    told = MemberCorrected(
+        household_id=HOME.id, legal_basis=BASIS, member_id=MOTHER.id, role=MOTHER.person.role, birth_month=MOTHER.person.birth.month
+    )
+    assert event == told
+
+
+def test_a_correction_that_changes_nothing_is_not_told() -> None:
+    assert correct(HOME, MOTHER.id, MOTHER.person, seen_version=1, basis=BASIS).events == ()
+
+
+def test_a_corrected_birth_month_is_told() -> None:
     younger = replace(MOTHER.person, birth=Birth(on=date(1944, 5, 1)))
     (event,) = correct(HOME, MOTHER.id, younger, seen_version=1, basis=BASIS).events
     assert isinstance(event, MemberCorrected)

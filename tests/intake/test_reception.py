@@ -86,6 +86,33 @@ async def test_a_double_click_is_one_consultation_with_one_number(desk: Desk) ->
     assert len(await desk.rows("select 1 from household")) == 1
 
 
+async def test_what_was_added_before_a_resend_is_neither_saved_twice_nor_lost(desk: Desk) -> None:
+    """The answer of the first save was lost; the desk went on typing and pressed again."""
+    form = sheet(text="初めの文章")
+    await desk.post("/intake/new", form)
+    added = form | {"text": "初めの文章。あとから書き足した。", "member-0-name": "見本 健一"}
+    answer = await desk.post("/intake/new", added, htmx=True)
+    assert answer.status_code == 422
+    saved = (await desk.rows("select id, text from consultation"))[0]
+    said = "この受付は受付番号 R8-0001 ですでに保存されています。書き足した内容はまだ保存されていません。受付を開いて訂正してください。"
+    for shown in (said, f'href="/intake/consultations/{saved.id}"', "あとから書き足した。", "見本 健一", form["form_key"]):
+        assert shown in answer.text
+    assert "<html" not in answer.text
+    assert (len(await desk.rows("select 1 from consultation")), saved.text) == (1, "初めの文章")
+    again = (await desk.get("/intake/new")).text
+    assert "あとから書き足した。" in again
+    assert said in again
+
+
+async def test_something_added_that_cannot_be_read_is_kept_as_well(desk: Desk) -> None:
+    form = sheet()
+    await desk.post("/intake/new", form)
+    answer = await desk.post("/intake/new", form | {"birth": "S18.2.30"})
+    assert answer.status_code == 422
+    assert "ですでに保存されています" in answer.text
+    assert "S18.2.30" in answer.text
+
+
 async def test_concurrent_receipts_are_unique_and_without_gaps(desk: Desk) -> None:
     good = [desk.post("/intake/new", sheet()) for _ in range(12)]
     refused = [desk.post("/intake/new", sheet(text="")) for _ in range(4)]

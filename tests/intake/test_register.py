@@ -22,7 +22,7 @@ async def hear(desk: Desk, event: Any, source: str = "cases-elderly") -> None:
 
 async def answer(desk: Desk, kind: Any, to: str, **more: Any) -> None:
     made = next(event for event in await desk.said() if isinstance(event, ReferralMade) and event.to == to)
-    await hear(desk, kind(household_id=made.household_id, legal_basis=made.legal_basis, referral_id=made.referral_id, **more))
+    await hear(desk, kind(household_id=made.household_id, legal_basis=made.legal_basis, referral_id=made.referral_id, **more), source=to)
 
 
 async def test_todays_list_shows_who_where_and_how_urgent(desk: Desk) -> None:
@@ -48,6 +48,36 @@ async def test_answers_of_the_desks_are_seen(desk: Desk) -> None:
     assert "不受理あり" in (await desk.get("/intake/")).text
     record = (await desk.get(f"/intake/consultations/{await only(desk)}")).text
     assert "受けられる体制がない" in record
+
+
+async def test_only_the_desk_a_referral_names_answers_it(desk: Desk) -> None:
+    await desk.post("/intake/new", sheet(refer_to="cases-elderly"))
+    made = (await desk.said())[-1]
+    accepted = ReferralAccepted(household_id=made.household_id, legal_basis=made.legal_basis, referral_id=made.referral_id, accepted_on=made.made_on)
+    await hear(desk, accepted, source="cases-poverty")
+    assert [row.status for row in await desk.rows("select status from referral")] == ["made"]
+    assert await desk.rows("select 1 from early_answer") == []
+    await hear(desk, accepted, source="cases-elderly")
+    assert [row.status for row in await desk.rows("select status from referral")] == ["accepted"]
+
+
+async def test_a_corrected_consent_takes_the_place_of_the_one_told_before(desk: Desk) -> None:
+    one = await desk.take(consent="given")
+    for version, consent in (("1", "refused"), ("2", "given")):
+        await desk.post(f"/intake/consultations/{one}/correct", {"version": version, "text": "内容", "urgency": "C", "consent": consent})
+    told = [event for event in await desk.said() if isinstance(event, FactRecorded) and event.kind == "consent"]
+    assert [event.value for event in told] == ["given", "refused", "given"]
+    assert [event.supersedes for event in told] == [None, told[0].fact_id, told[1].fact_id]
+    live = await desk.rows("select id from fact where kind = 'consent' and retracted_at is null")
+    assert [row.id for row in live] == [told[2].fact_id]
+
+
+async def test_a_later_referral_of_the_family_does_not_rest_on_the_consent_of_one(desk: Desk) -> None:
+    one = await desk.take(**MOTHER_AND_SON | {"consent": "given", "refer_to": []})
+    await desk.post(f"/intake/consultations/{one}/referrals", {"refer_to": "cases-poverty"})
+    made = (await desk.said())[-1]
+    assert isinstance(made, ReferralMade)
+    assert (len(made.member_ids), made.legal_basis) == (2, LegalBasis.INTERNAL_69_2_2)
 
 
 async def only(desk: Desk) -> UUID:

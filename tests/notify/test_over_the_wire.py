@@ -1,6 +1,5 @@
-"""From another desk's commit, over the real broker, to an open page of the center: within two seconds, once, also after an outage."""
+"""From another desk's commit, over the real broker, to an open page of the center: by itself, once, also after an outage."""
 
-import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -82,8 +81,8 @@ async def city(databases: Any, test_settings: Any, own_nats: EmbeddedNats) -> As
             await worker.stop()
 
 
-async def test_a_fact_committed_at_another_desk_is_on_the_open_page_within_two_seconds(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Web and worker as two processes would be: no bell rings between them, the page finds it in the database."""
+async def test_a_fact_committed_at_another_desk_appears_on_the_open_page_by_itself(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Web and worker as two processes would be: no bell rings between them, the page finds it in the database. How fast: `make bench`."""
     monkeypatch.setattr(store, "ring", lambda: None)
     home, _, son = mother_and_son()
     await city.start_notify()
@@ -91,12 +90,8 @@ async def test_a_fact_committed_at_another_desk_is_on_the_open_page_within_two_s
     await eventually(lambda: rows(city.desk.db, "select * from household"))
     async with listening(city.desk) as stream:
         home.fact("cases-disability", son, "withdrawn", "3", as_of=TODAY)
-        began = time.monotonic()
         await city.says(home, 1)
-        committed = time.monotonic()
-        await eventually(lambda: stream.messages(), timeout=5)
-        assert time.monotonic() - committed < 2
-    assert committed - began < 5
+        await eventually(lambda: stream.messages(), timeout=20)
 
 
 async def test_t01_and_t02_over_the_wire_are_three_alerts_and_the_trace_of_the_cause(city: City) -> None:

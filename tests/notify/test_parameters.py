@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from services.notify.parameters import OURS, parameters_on
 from services.notify.rules import RULES
+from shared.contracts.codes import fact_kinds
 
 
 def test_every_value_says_from_when_it_holds_and_where_it_comes_from() -> None:
@@ -35,3 +36,13 @@ def test_a_misspelt_name_of_the_city_is_an_error_and_not_silence(tmp_path: Path)
     (tmp_path / "notify.yaml").write_text("parameters: {parent_minimum: [{value: 70, from: 2024-04-01, source: '[市]'}]}", encoding="utf-8")
     with pytest.raises(ValidationError, match="parent_minimum"):
         parameters_on(date(2026, 12, 1), tmp_path)
+
+
+def test_which_facts_stand_side_by_side_is_said_by_the_vocabulary_or_the_city(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = parameters_on(date(2026, 11, 24))
+    assert {kind for kind in fact_kinds() if kind in given.many_at_once} == {"issue"}
+    many = "kinds: {living_env: {label: 住まい, scope: household, many: true, from: 2026-12-01}}"
+    (tmp_path / "facts.yaml").write_text(many, encoding="utf-8")
+    monkeypatch.setenv("CITY_PARAMETERS", str(tmp_path))
+    assert fact_kinds(date(2026, 12, 1))["living_env"].many
+    assert not fact_kinds(date(2026, 11, 30))["living_env"].many

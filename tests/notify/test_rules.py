@@ -308,3 +308,13 @@ def test_the_same_number_of_groups_from_one_issue_that_belongs_to_two() -> None:
     home.fact("cases-children", child, "issue", "39")
     home.fact("cases-poverty", None, "issue", "09")
     assert rules(home, datetime(2026, 11, 24, tzinfo=UTC)) == {"R-907"}
+
+
+def test_without_many_a_newer_issue_takes_the_place_of_the_older() -> None:
+    home, mother, son = mother_and_son()
+    home.fact("cases-elderly", mother, "issue", "37")
+    home.fact("cases-poverty", son, "issue", "09")
+    home.fact("cases-disability", son, "issue", "04")
+    single = parameters().model_copy(update={"many_at_once": frozenset()})
+    assert "R-907" in rules(home)
+    assert "R-907" not in evaluate(home.known(), NOON, single)

@@ -1,9 +1,13 @@
 """T-01 … T-05 and T-25 of domain.md §10, as sequences of what the desks said."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
-from services.notify.alert import AlertState, dismiss, finish
+import pytest
+
+from services.notify.alert import AlertState, Outcome, dismiss, finish
 from services.notify.escalation import escalate, told, wakes_at
 from services.notify.household import HouseholdFacts
 from services.notify.rules import evaluate
@@ -94,6 +98,54 @@ def test_t04_known_before_the_deadline_nobody_is_sent() -> None:
     plan = home.watch(WatchTier.B, NOON + timedelta(hours=1))
     home.check_in(plan, CheckInOutcome.KNOWN_AWAY, NOON, NOON + timedelta(days=4))
     assert inbox.hears(home, NOON + timedelta(hours=3)) == ()
+
+
+@pytest.mark.parametrize("close", [finish, partial(dismiss, reason=DismissReason.NOT_NOW)])
+def test_closing_the_first_rung_does_not_silence_the_ladder(close: Callable[..., Outcome]) -> None:
+    inbox, home = Inbox(), Household().registered()
+    home.watch(WatchTier.B, NOON)
+    climbed = []
+    for hours in (1, 2, 25, 26, 49, 50):
+        for outcome in inbox.hears(home, NOON + timedelta(hours=hours)):
+            climbed.append((hours, outcome.alert.step, outcome.alert.severity))
+            assert isinstance(outcome.events[0], AlertRaised)
+            inbox.keep(close(outcome.alert, revision=outcome.alert.revision, at=NOON + timedelta(hours=hours)))
+    assert climbed == [(1, "call", Severity.S3), (25, "neighbour", Severity.S2), (49, "on_site", Severity.S1)]
+
+
+def test_a_successful_check_in_after_closing_stops_the_ladder() -> None:
+    inbox, home = Inbox(), Household().registered()
+    plan = home.watch(WatchTier.B, NOON)
+    inbox.hears(home, NOON + timedelta(hours=1))
+    inbox.keep(finish(inbox.latest["R-105"], revision=0, at=NOON + timedelta(hours=1)))
+    home.check_in(plan, CheckInOutcome.MET, NOON + timedelta(hours=2), NOON + timedelta(days=7))
+    for hours in (25, 49):
+        assert inbox.hears(home, NOON + timedelta(hours=hours)) == ()
+
+
+def test_two_overdue_watches_of_one_household_are_both_told_and_the_worse_one_leads() -> None:
+    inbox, home = Inbox(), Household().registered()
+    old, wife = home.member(MemberRole.HEAD, 84), home.member(MemberRole.SPOUSE, 82)
+    first, second = home.watch(WatchTier.B, NOON, old), home.watch(WatchTier.B, NOON + timedelta(hours=24), wife)
+    inbox.hears(home, NOON + timedelta(hours=25))
+    alert = inbox.latest["R-105"]
+    assert {(one.ref, one.step) for one in alert.evidence} == {(first, "neighbour"), (second, "call")}
+    assert (alert.severity, alert.step) == (Severity.S2, "neighbour")
+    inbox.keep(finish(alert, revision=alert.revision, at=NOON + timedelta(hours=25)))
+    home.check_in(first, CheckInOutcome.MET, NOON + timedelta(hours=26), NOON + timedelta(days=7))
+    assert inbox.hears(home, NOON + timedelta(hours=27)) == ()
+    [again] = inbox.hears(home, NOON + timedelta(hours=49))  # the second person is still looked for
+    assert ([one.ref for one in again.alert.evidence], again.alert.step) == ([second], "neighbour")
+
+
+def test_two_overdue_watches_close_only_when_both_are_settled() -> None:
+    inbox, home = Inbox(), Household().registered()
+    plans = [home.watch(WatchTier.B, NOON), home.watch(WatchTier.B, NOON)]
+    inbox.hears(home, NOON + timedelta(hours=1))
+    for plan, state in zip(plans, (AlertState.RAISED, AlertState.DONE), strict=True):
+        home.check_in(plan, CheckInOutcome.MET, NOON + timedelta(hours=2), NOON + timedelta(days=7))
+        inbox.hears(home, NOON + timedelta(hours=2))
+        assert inbox.latest["R-105"].state is state
 
 
 def test_t05_an_alarming_sign_is_urgent_at_once_and_climbs_after_thirty_minutes_without_acknowledgement() -> None:

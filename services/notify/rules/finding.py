@@ -44,6 +44,8 @@ class Evidence:
     since: str | None = None
     confidence: Confidence | None = None
     at: datetime | None = None
+    #: 見守りの段。段が進むことは新しい事実で、前の段を閉じた気づきもまた出る
+    step: str | None = None
 
     @property
     def signature(self) -> str:
@@ -54,7 +56,7 @@ class Evidence:
             case Kind.INVOLVED:
                 return f"involved:{self.source}"
             case Kind.WATCH | Kind.CHECK_IN:
-                return f"{self.kind}:{self.ref}:{self.at.isoformat() if self.at else ''}"
+                return f"{self.kind}:{self.ref}:{self.at.isoformat() if self.at else ''}:{self.step or ''}"
             case Kind.LEFT:
                 return f"left:{self.code}:{self.ref}"
             case Kind.FACT:

@@ -23,14 +23,15 @@ def became_single(household: HouseholdFacts, now: datetime, parameters: Paramete
 
 
 def missed_watch(household: HouseholdFacts, now: datetime, parameters: Parameters) -> Finding | None:
-    """R-105 見守りの期限までに安否が確かめられなかった。出来事ではなく時刻が引き金になる。"""
-    rung = missed(household, now, parameters)
-    if rung is None:
+    """R-105 見守りの期限までに安否が確かめられなかった。出来事ではなく時刻が引き金になる。重さと段はいちばん進んだ見守り、根拠は過ぎたすべて。"""
+    rungs = missed(household, now, parameters)
+    if not rungs:
         return None
-    severity = rung.step.severity
-    due = rung.until or parameters.due("R-105", severity, now)
-    evidence = _watch_evidence(household, rung, now)
-    return found("R-105", household, now, parameters, evidence=evidence, severity=severity, due=due, recurs=False, step=rung.step.step)
+    worst = rungs[0]
+    severity = worst.step.severity
+    due = worst.until or parameters.due("R-105", severity, now)
+    evidence = [one for rung in rungs for one in _watch_evidence(household, rung, now)]
+    return found("R-105", household, now, parameters, evidence=evidence, severity=severity, due=due, recurs=False, step=worst.step.step)
 
 
 def _departures(household: HouseholdFacts, now: datetime, parameters: Parameters) -> list[Evidence]:
@@ -52,7 +53,10 @@ def _departures(household: HouseholdFacts, now: datetime, parameters: Parameters
 def _watch_evidence(household: HouseholdFacts, rung: Rung, now: datetime) -> list[Evidence]:
     watch, day = rung.watch, day_of(now)
     person = about(household.member(watch.member_id), day)
-    plan = Evidence(Kind.WATCH, watch.unit, watch.id, day_of(watch.next_due), f"tier.{watch.tier}", person, watch.member_id, at=watch.next_due)
+    plan = Evidence(
+        Kind.WATCH, watch.unit, watch.id, day_of(watch.next_due), f"tier.{watch.tier}", person, watch.member_id,
+        at=watch.next_due, step=rung.step.step,
+    )  # fmt: skip
     if watch.last_outcome is None or watch.last_at is None:
         return [plan]
     last = Evidence(Kind.CHECK_IN, watch.unit, watch.id, day_of(watch.last_at), watch.last_outcome, person, watch.member_id, at=watch.last_at)

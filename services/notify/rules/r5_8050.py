@@ -39,7 +39,8 @@ def child_concern_ticked(household: HouseholdFacts, now: datetime, parameters: P
         return None
     day = day_of(now)
     pair = next(iter(pairs(household, day, parameters)), None)
-    doorway = [_from(household, fact, day) for fact in household.every("care_level") if fact.source == concern.source]
+    care = household.every("care_level", many="care_level" in parameters.many_at_once)
+    doorway = [_from(household, fact, day) for fact in care if fact.source == concern.source]
     together = [_together(household, pair)] if pair else []
     people = pair.people(day) if pair else ()
     return found("R-503", household, now, parameters, evidence=[*together, *doorway, from_fact(concern)], people=people)

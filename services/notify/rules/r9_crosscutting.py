@@ -36,7 +36,8 @@ def left_behind(household: HouseholdFacts, now: datetime, parameters: Parameters
 
 def _issues(household: HouseholdFacts, parameters: Parameters) -> tuple[list[Fact], set[str]]:
     """CL-04 の課題と、その分野（分野をまたぐ課題は数えない）。"""
-    issues = [fact for fact in household.every("issue") if parameters.domain_groups & set(parameters.issue_groups.get(fact.value, ()))]
+    told = household.every("issue", many="issue" in parameters.many_at_once)
+    issues = [fact for fact in told if parameters.domain_groups & set(parameters.issue_groups.get(fact.value, ()))]
     groups = {group for fact in issues for group in parameters.issue_groups[fact.value]} & parameters.domain_groups
     return issues, groups
 

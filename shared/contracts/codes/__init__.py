@@ -77,6 +77,8 @@ class FactKind:
     values: Mapping[str, str]
     scope: Scope
     source: str = ""
+    #: 同時にいくつも当てはまる。ほかは新しい記録が古い記録に代わる
+    many: bool = False
 
     def label_of(self, value: str) -> str:
         return self.values.get(value, value)
@@ -153,4 +155,4 @@ def _fact_kind(kind: str, raw: Mapping[str, Any], on: date, city: Path | None) -
     values = dict(raw.get("values", {}))
     if "values_of" in raw:
         values |= {entry.code: entry.label for entry in _code_list(raw["values_of"], on, city).entries}
-    return FactKind(kind=kind, label=raw["label"], values=values, scope=raw["scope"], source=raw.get("source", ""))
+    return FactKind(kind=kind, label=raw["label"], values=values, scope=raw["scope"], source=raw.get("source", ""), many=raw.get("many", False))

@@ -61,6 +61,7 @@ TABLES = (
       id uuid primary key,
       receipt_no text not null unique,
       form_key uuid not null unique,
+      form_hash text not null,
       household_id uuid not null references household,
       subject_id uuid not null references member,
       received_at timestamptz not null,
@@ -131,13 +132,15 @@ TABLES = (
       decline_reason text)
     """,
     "create index referral_consultation on referral (consultation_id)",
-    # 窓口ごとに届く道が違うので、返事がつなぎより先に届くことがある。つなぎが届くまで、ここで待つ。
+    # 窓口ごとに届く道が違うので、返事がつなぎより先に届くことがある。つなぎが届くまで、返事をした窓口ごとに、ここで待つ。
     """
     create table early_answer (
-      referral_id uuid primary key,
+      referral_id uuid not null,
+      source text not null,
       status text not null,
       answered_on date not null,
-      decline_reason text)
+      decline_reason text,
+      primary key (referral_id, source))
     """,
     "create index referral_household on referral (household_id, to_unit)",
     """
