@@ -6,7 +6,7 @@ from datetime import date
 from uuid import UUID
 
 from deploy.city.commands import AcceptReferral, AdvanceCase, CloseCase, Command, DeclineReferral, RecordFact, WriteNote
-from services.cases.casework import basis, closing, facts, heard, identity, note, records, referral, store
+from services.cases.casework import basis, closing, consent, consents, facts, heard, identity, note, records, referral, store
 from services.cases.casework import case as cases
 from services.cases.casework.case import Case
 from services.cases.casework.decision import Caseworker, Outcome, japan_day
@@ -92,14 +92,15 @@ class _Sitting:
             return
         known, on = await self._facts(case.household_id), japan_day(command.at)
         member = MemberId(command.member) if command.member else None
-        consent = facts.consent_of(case, member, known) if member else case.consent
+        agreed = await consents.of_household(self.tx, case.household_id)
+        given = consent.of(agreed, member) if member else consent.of_all(agreed, case.member_ids)
         entry = Entry(
             fact_id=command.fact, kind=command.kind, value=command.value, member_id=member, since=_month(command.since), as_of=on,
-            confidence=Confidence(command.confidence), legal_basis=basis.usual(consent, self.desk.profile.basis),
+            confidence=Confidence(command.confidence), legal_basis=basis.usual(given, self.desk.profile.basis),
         )  # fmt: skip
         household = await self._household(case.household_id)
         outcome = facts.record(
-            case, entry, household=household, known=known, by=self.desk.by, on=on, profile=self.desk.profile, rules=self.desk.rules
+            case, entry, household=household, known=known, consents=agreed, by=self.desk.by, on=on, profile=self.desk.profile, rules=self.desk.rules
         )  # fmt: skip
         await records.add_fact(self.tx, outcome)
         self.written.pop(case.household_id)

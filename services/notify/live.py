@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from services.notify import views
+from services.notify import lists, views
 from services.notify.lists import Change
 from services.notify.pages import Reader, parameters_for
 from services.notify.stream import Numbers
@@ -42,5 +42,6 @@ async def _html(request: Request, change: Change, may_act: bool) -> str:
     database: Database = request.app.state.db
     async with database.read() as rd:
         shown = views.row(change.known, await unit_titles(rd), rd.now, parameters_for(request, rd))
+        tally = {"states": await lists.counts(rd), "now": rd.now}
     template = templates_for(request.app.state.unit).get_template("alert_message.html")
-    return template.render(row=shown, may_act=may_act, announce=change.announce)
+    return template.render(row=shown, may_act=may_act, announce=change.announce, **tally)

@@ -1,7 +1,11 @@
-"""What outreach does with what it hears: a referral arrives, a household changes."""
+"""What outreach does with what it hears: a referral arrives or is withdrawn, a household changes, somebody takes a consent back."""
 
-from services.outreach import disclosure, heard, identity, referral, store
+from uuid import uuid5
+
+from services.outreach import consent, disclosure, heard, identity, referral, store
 from services.outreach.identity import Asking
+from shared.contracts.case import FactRecorded, FactRetracted
+from shared.contracts.consultation import ConsultationReceived, ConsultationWithdrawn
 from shared.contracts.household import HouseholdRegistered, MemberCorrected, MemberJoined, MemberLeft
 from shared.contracts.referral import ReferralAccepted, ReferralDeclined, ReferralHeld, ReferralMade
 from shared.messaging import Envelope, Handlers
@@ -15,10 +19,15 @@ def outreach_handlers() -> Handlers:
     handlers.intent(disclosure.KIND)(disclosure.ask_intake)
     # The answers of other desks are to referrals that are not ours.
     handlers.ignore(ReferralAccepted, ReferralDeclined, ReferralHeld)
+    # Topics come with the referral; a consultation that was not referred to us is not ours to keep.
+    handlers.ignore(ConsultationReceived)
     handlers.on(HouseholdRegistered)(household_registered)
     handlers.on(MemberJoined, MemberCorrected)(member_joined)
     handlers.on(MemberLeft)(member_left)
     handlers.on(ReferralMade)(referral_made)
+    handlers.on(ConsultationWithdrawn)(consultation_withdrawn)
+    handlers.on(FactRecorded)(fact_recorded)
+    handlers.on(FactRetracted)(fact_retracted)
     return handlers
 
 
@@ -44,3 +53,32 @@ async def referral_made(tx: Transaction, event: ReferralMade, envelope: Envelope
     arrived = referral.arrive(event, envelope.source)
     if await store.add_referral(tx, arrived):
         await disclosure.ask(tx, disclosure.about_referral(arrived))
+        for said in consent.by_referral(arrived, envelope.time):
+            await consent.say(tx, said)
+
+
+async def consultation_withdrawn(tx: Transaction, event: ConsultationWithdrawn, envelope: Envelope) -> None:
+    ours = await store.waiting_of_consultation(tx, event.consultation_id)
+    await store.watches_to_change(tx, event.household_id)
+    for waiting in ours:
+        await store.save_referral(tx, referral.withdraw(waiting))
+        await identity.forget(tx, waiting.household_id, gone=waiting.referral_id)
+    taken_back = [await consent.take_back(tx, source_id) for source_id in await store.of_consultation(tx, event.consultation_id)]
+    if any(taken_back):
+        await consent.settle(tx, event.household_id, why=event.consultation_id)
+
+
+async def fact_recorded(tx: Transaction, event: FactRecorded, envelope: Envelope) -> None:
+    """Of what reception was told, this desk hears only the consent: whose it is, and that it changed."""
+    said = consent.by_fact(event, envelope.time)
+    if said is None:
+        return
+    await store.watches_to_change(tx, event.household_id)  # a watch that is being planned is planned first
+    if await consent.say(tx, said):
+        await consent.settle(tx, event.household_id, why=event.fact_id)
+
+
+async def fact_retracted(tx: Transaction, event: FactRetracted, envelope: Envelope) -> None:
+    await store.watches_to_change(tx, event.household_id)
+    if await consent.take_back(tx, event.fact_id):
+        await consent.settle(tx, event.household_id, why=uuid5(event.fact_id, "retracted"))

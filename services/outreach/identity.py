@@ -3,19 +3,22 @@
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import Row, Select, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from services.outreach import tables
 from services.outreach.referral import ReferralState
-from shared.contracts.disclosure import Disclosure
+from shared.contracts.disclosure import Disclosure, Refused
 from shared.contracts.event import HouseholdId, LegalBasis, MemberId, ReferralId
 from shared.runtime.database import Read, Transaction
 
 d, i, r, w = tables.disclosure, tables.identity, tables.referral, tables.watch
 _WAITING = [state.value for state in ReferralState if state.waiting]
+#: Refusals that say the ground is gone: what was copied on it goes, too. Any other refusal leaves the copy as it is.
+GROUND_GONE = frozenset({Refused.CONSENT_MISSING, Refused.WITHDRAWN, Refused.NOT_ADDRESSED})
 
 
 class Asking(StrEnum):
@@ -82,10 +85,30 @@ async def keep(tx: Transaction, question_id: UUID, answer: Disclosure) -> None:
     values = {"state": state.value, "refused": answer.refused, "address": answer.address, "consultation_text": answer.consultation_text}
     if not await tx.execute(update(d).where(d.c.question_id == question_id).values(values)):
         return
+    if answer.refused in GROUND_GONE:
+        await _forget_people(tx, question_id, answer.household_id)
     for person in answer.members:
         known = {"name": person.name, "kana": person.kana, "birth": person.birth, "phone": person.phone}
         statement = insert(i).values(household_id=answer.household_id, member_id=person.member_id, **known)
         await tx.execute(statement.on_conflict_do_update(index_elements=["household_id", "member_id"], set_=known))
+
+
+async def _forget_people(tx: Transaction, refused: UUID, household_id: HouseholdId) -> None:
+    """The names stay only while another question that stands was answered with them. One that is being asked again brings them back."""
+    other = _standing(household_id).where(d.c.question_id != refused, d.c.state == Asking.RECEIVED.value)
+    if await tx.row(other.limit(1)) is None:
+        await tx.execute(delete(i).where(i.c.household_id == household_id))
+
+
+def _standing(household_id: HouseholdId) -> Select[Any]:
+    """照会のうち、返事を待つつなぎか、続いている見守りのもの。"""
+    asked = select(d).outerjoin(r, r.c.referral_id == d.c.referral_id).outerjoin(w, w.c.plan_id == func.coalesce(r.c.plan_id, d.c.question_id))
+    running = w.c.plan_id.is_not(None) & w.c.ended_on.is_(None)
+    return asked.where(d.c.household_id == household_id, r.c.state.in_(_WAITING) | running)
+
+
+async def standing_questions(handle: Read, household_id: HouseholdId) -> list[Question]:
+    return [_question(row) for row in await handle.rows(_standing(household_id).order_by(d.c.question_id))]
 
 
 async def of_household(handle: Read, household_id: HouseholdId) -> Identity:
@@ -110,10 +133,10 @@ def _question(row: Row[tuple[object, ...]]) -> Question:
     return Question(row.question_id, row.household_id, LegalBasis(row.legal_basis), row.referral_id)
 
 
-async def forget(tx: Transaction, household_id: HouseholdId, *, declined: UUID | None = None) -> None:
-    """不受理にしたつなぎで聞いたことを消す。返事待ちのつなぎも続いている見守りもなくなれば、氏名の写しも消す。"""
-    if declined:
-        await tx.execute(delete(d).where(d.c.question_id == declined))
+async def forget(tx: Transaction, household_id: HouseholdId, *, gone: UUID | None = None) -> None:
+    """不受理にした、取り消されたつなぎで聞いたことを消す。返事待ちのつなぎも続いている見守りもなくなれば、氏名の写しも消す。"""
+    if gone:
+        await tx.execute(delete(d).where(d.c.question_id == gone))
     waiting = select(r.c.referral_id).where(r.c.household_id == household_id, r.c.state.in_(_WAITING)).limit(1)
     running = select(w.c.plan_id).where(w.c.household_id == household_id, w.c.ended_on.is_(None)).limit(1)
     if await tx.row(waiting) is None and await tx.row(running) is None:

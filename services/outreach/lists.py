@@ -38,8 +38,14 @@ _WATCHES = f"""
 select {_COLUMNS} from watch x {_WHO.format(mine="(x.member_id is null or m.member_id = x.member_id)")} where {{where}}
 order by {{order}}, x.plan_id limit {PAGE} offset :skip
 """  # noqa: S608 — the pieces are our own constants
+#: 同意は一人ずつ。つないだ人の全員がそろってはじめて「同意あり」
+_AGREED = """
+  (select case when bool_and(coalesce(c.state, 'not_asked') = 'given') then 'given'
+     when bool_or(c.state = 'refused') then 'refused' else 'not_asked' end
+   from unnest(x.member_ids) as one(member_id) left join consent c on c.household_id = x.household_id and c.member_id = one.member_id) as agreed
+"""
 _REFERRALS = f"""
-select {_COLUMNS}, d.consultation_text, d.refused
+select {_COLUMNS}, {_AGREED}, d.consultation_text, d.refused
 from referral x {_WHO.format(mine="(x.member_ids = '{{}}' or m.member_id = any(x.member_ids))")}
   left join disclosure d on d.question_id = x.referral_id
 where (x.state in ('received', 'held')) = :waiting
@@ -111,7 +117,7 @@ class ReferralRow(Row):
 
     @property
     def consent(self) -> ConsentState:
-        return ConsentState(self.row.consent)
+        return ConsentState(self.row.agreed)
 
     @property
     def reason(self) -> str:

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from services.outreach.outcome import Outcome, StaffRef
 from shared.contracts.consultation import ConsentState, Urgency
-from shared.contracts.event import HouseholdId, LegalBasis, MemberId, ReferralId
+from shared.contracts.event import ConsultationId, HouseholdId, LegalBasis, MemberId, ReferralId
 from shared.contracts.referral import DeclineReason, ReferralAccepted, ReferralDeclined, ReferralHeld, ReferralMade
 from shared.runtime.problems import Refusal
 
@@ -16,10 +16,11 @@ class ReferralState(StrEnum):
     HELD = "held"
     ACCEPTED = "accepted"
     DECLINED = "declined"
+    WITHDRAWN = "withdrawn"
 
     @property
     def label(self) -> str:
-        return {"received": "返信待ち", "held": "保留", "accepted": "受理", "declined": "不受理"}[self.value]
+        return {"received": "返信待ち", "held": "保留", "accepted": "受理", "declined": "不受理", "withdrawn": "受付の取消"}[self.value]
 
     @property
     def waiting(self) -> bool:
@@ -30,6 +31,11 @@ class ReferralState(StrEnum):
 class ReferralAlreadyAnswered(Refusal):
     code = "referral_already_answered"
     sentence = "このつなぎには、すでに返事をしています。"
+
+
+class ReferralWithdrawn(Refusal):
+    code = "referral_withdrawn"
+    sentence = "このつなぎのもとになった受付は取り消されました。返事はいりません。"
 
 
 class ReasonMissing(Refusal):
@@ -55,6 +61,7 @@ class Referral:
     answered_by: StaffRef | None = None
     answered_on: date | None = None
     decline_reason: DeclineReason | None = None
+    consultation_id: ConsultationId | None = None
     version: int = 1
 
 
@@ -62,7 +69,7 @@ def arrive(event: ReferralMade, source: str) -> Referral:
     """届いたつなぎ。返事をするまで「返信待ち」。"""
     return Referral(
         event.referral_id, event.household_id, source, event.member_ids, event.topics, event.urgency, event.consent, event.legal_basis, event.made_on,
-        event.reply_due, event.receipt_no,
+        event.reply_due, event.receipt_no, consultation_id=event.consultation_id,
     )  # fmt: skip
 
 
@@ -85,12 +92,21 @@ def hold(referral: Referral, *, seen: int, by: StaffRef, on: date) -> Outcome[Re
     return Outcome(_answered(referral, ReferralState.HELD, seen, by, on), (ReferralHeld(**_about(referral), held_on=on),))
 
 
+def withdraw(referral: Referral) -> Outcome[Referral]:
+    """もとの受付が取り消された。返事の済んだつなぎは変えない（見守りを終えるかは担当者が決める）。"""
+    if not referral.state.waiting:
+        return Outcome(referral)
+    return Outcome(replace(referral, state=ReferralState.WITHDRAWN, version=referral.version + 1))
+
+
 def same_answer(referral: Referral, state: ReferralState, by: StaffRef) -> bool:
     """同じ人の二度押しか。"""
     return referral.state is state and referral.answered_by is not None and referral.answered_by.sub == by.sub
 
 
 def _answered(referral: Referral, state: ReferralState, seen: int, by: StaffRef, on: date) -> Referral:
+    if referral.state is ReferralState.WITHDRAWN:
+        raise ReferralWithdrawn
     if not referral.state.waiting or seen != referral.version:
         who = referral.answered_by.name if referral.answered_by else "ほかの職員"
         raise ReferralAlreadyAnswered(f"{who}さんが先に「{referral.state.label}」にしました。一覧を開き直して確かめてください。")

@@ -9,10 +9,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from starlette.datastructures import FormData
 
-from services.outreach import access, disclosure, heard, identity, store, views
+from services.outreach import access, consent, disclosure, heard, identity, store, views
 from services.outreach import watch as watches
 from services.outreach.access import Form, Writer
 from services.outreach.outcome import Outcome, StaffRef
+from services.outreach.referral import Referral
 from services.outreach.typed import OPEN_AGAIN, Typed
 from services.outreach.watch import (
     AlreadyWatched,
@@ -26,7 +27,7 @@ from services.outreach.watch import (
     Watch,
     WatchHasEnded,
 )
-from shared.contracts.event import HouseholdId, LegalBasis, MemberId
+from shared.contracts.event import HouseholdId, MemberId
 from shared.contracts.visit import CheckInOutcome, WatchTier
 from shared.desk import redirect, render
 from shared.runtime import audit
@@ -146,7 +147,7 @@ async def plan(request: Request, household_id: UUID, staff: Writer, form: Form, 
         raise NotFound
     accepted = await store.accepted_referral_of(tx, household)
     try:
-        planned = await planned_watch(at, household, accepted.legal_basis if accepted else LegalBasis.INTERNAL_69_2_2)
+        planned = await planned_watch(at, household, accepted)
     except FormIncomplete as refusal:
         values = await views.plan_page(tx, staff, household, None, at.typed.again("plan", refusal))
         return render(request, "plan.html", values, block="plan_form", status=422)
@@ -157,8 +158,11 @@ async def plan(request: Request, household_id: UUID, staff: Writer, form: Form, 
     return redirect(request, f"/outreach/watch/{planned.state.plan_id}")
 
 
-async def planned_watch(at: Sitting, household_id: HouseholdId, basis: LegalBasis) -> Outcome[Watch]:
-    """様式の計画。同じ計画がもう保存されていれば、それを返す（二度押し）。FormIncomplete when who or how often is missing."""
+async def planned_watch(at: Sitting, household_id: HouseholdId, ground: Referral | None) -> Outcome[Watch]:
+    """様式の計画。根拠はつなぎのものだが、見守る人の同意がなければ「同意」ではない。同じ計画がもう保存されていれば、それを返す（二度押し）。
+
+    FormIncomplete when who or how often is missing.
+    """
     plan_id = at.typed.given_id("plan_id")
     others = await store.watches_to_change(at.tx, household_id)
     known = next((watch for watch in others if watch.plan_id == plan_id), None)
@@ -167,6 +171,8 @@ async def planned_watch(at: Sitting, household_id: HouseholdId, basis: LegalBasi
     member_id = await _member(at, household_id)
     tier = at.typed.one_of("tier", WatchTier, "段階を選んでください。")
     at.typed.done()
+    whose = (member_id,) if member_id else ground.member_ids if ground else ()
+    basis = await consent.basis_for(at.tx, household_id, whose, ground.legal_basis if ground else consent.OTHERWISE)
     return watches.plan(plan_id, household_id, member_id, tier, basis=basis, by=at.by, at=at.tx.now, rules=at.rules, others=others)
 
 

@@ -13,7 +13,7 @@ from services.outreach.outcome import Outcome, StaffRef
 from services.outreach.referral import Referral, ReferralState
 from services.outreach.watch import CheckIn, Watch
 from shared.contracts.consultation import ConsentState, Urgency
-from shared.contracts.event import HouseholdId, LegalBasis
+from shared.contracts.event import ConsultationId, HouseholdId, LegalBasis, MemberId
 from shared.contracts.referral import DeclineReason
 from shared.contracts.visit import CheckInOutcome, WatchTier
 from shared.runtime.database import Read, Transaction
@@ -82,6 +82,17 @@ async def add_watch(tx: Transaction, outcome: Outcome[Watch]) -> bool:
 async def save_watch(tx: Transaction, outcome: Outcome[Watch]) -> None:
     await tx.execute(update(w).where(w.c.plan_id == outcome.state.plan_id).values(_watch_values(outcome.state, tx)))
     tx.publish(*outcome.events)
+
+
+async def save_ground(tx: Transaction, plan_id: UUID, basis: LegalBasis) -> None:
+    """Nobody touched the watch itself, so its page stays current."""
+    await tx.execute(update(w).where(w.c.plan_id == plan_id, w.c.ended_on.is_(None)).values(legal_basis=basis.value))
+
+
+async def watched_for(handle: Read, state: Watch) -> tuple[MemberId, ...]:
+    """世帯の見守りなら、もとになったつなぎの人たち。"""
+    row = await handle.row(select(r.c.member_ids).where(r.c.plan_id == state.plan_id))
+    return tuple(row.member_ids) if row else ()
 
 
 async def is_recorded(tx: Transaction, check_in_id: UUID) -> bool:
@@ -157,8 +168,20 @@ async def add_referral(tx: Transaction, arrived: Referral) -> bool:
     return bool(await tx.execute(insert(r).values(_referral_values(arrived)).on_conflict_do_nothing()))
 
 
+async def waiting_of_consultation(tx: Transaction, consultation_id: ConsultationId) -> list[Referral]:
+    waiting = [state.value for state in ReferralState if state.waiting]
+    rows = await tx.rows(select(r).where(r.c.consultation_id == consultation_id, r.c.state.in_(waiting)).with_for_update())
+    return [_referral(row) for row in rows]
+
+
+async def of_consultation(handle: Read, consultation_id: ConsultationId) -> list[UUID]:
+    return [row.referral_id for row in await handle.rows(select(r.c.referral_id).where(r.c.consultation_id == consultation_id))]
+
+
 async def save_referral(tx: Transaction, outcome: Outcome[Referral], *, plan_id: UUID | None = None) -> None:
+    """The ground it was made under stays as it is, whatever the answer is given on: the names were asked for on it."""
     values = _referral_values(outcome.state) | ({"plan_id": plan_id} if plan_id else {})
+    values.pop("legal_basis")
     await tx.execute(update(r).where(r.c.referral_id == outcome.state.referral_id).values(values))
     tx.publish(*outcome.events)
 

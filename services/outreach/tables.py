@@ -15,7 +15,7 @@ referral = Table(
     Column("member_ids", ARRAY(Uuid)), Column("topics", ARRAY(Text)), Column("urgency", Text), Column("consent", Text), Column("legal_basis", Text),
     Column("made_on", Date), Column("reply_due", Date), Column("receipt_no", Text), Column("state", Text), Column("answered_by", Text),
     Column("answered_by_name", Text), Column("answered_on", Date), Column("decline_reason", Text), Column("plan_id", Uuid),
-    Column("version", Integer),
+    Column("consultation_id", Uuid), Column("version", Integer),
 )  # fmt: skip
 watch = Table(
     "watch", metadata, Column("plan_id", Uuid, primary_key=True), Column("household_id", Uuid), Column("member_id", Uuid), Column("tier", Text),
@@ -27,6 +27,11 @@ watch = Table(
 check_in = Table(
     "check_in", metadata, Column("check_in_id", Uuid, primary_key=True), Column("plan_id", Uuid), Column("outcome", Text), Column("at", _MOMENT),
     Column("until", Date), Column("memo", Text), Column("recorded_at", _MOMENT), Column("by_sub", Text), Column("by_name", Text),
+)  # fmt: skip
+#: 一人に一行。`source_id` は、もとになった事実かつなぎ
+consent = Table(
+    "consent", metadata, Column("household_id", Uuid, primary_key=True), Column("member_id", Uuid, primary_key=True), Column("state", Text),
+    Column("as_of", Date), Column("said_at", _MOMENT), Column("source_id", Uuid),
 )  # fmt: skip
 #: 受付への照会一つ。`question_id` は、根拠にしたつなぎ、つなぎがなければ見守り
 disclosure = Table(

@@ -95,6 +95,7 @@ async def test_a_consultation_by_keyboard_reaches_the_centers_open_page(desks: D
     await center.page.keyboard.press("u")
     card = center.page.locator("[data-item]").filter(has_text=receipt).filter(has_text="複数の分野が関わっています")
     await card.wait_for()
+    assert "開いている気づき 0件" not in await center.page.locator("#tally").inner_text()
     told = await card.inner_text()
     assert all(words in told for words in ("80代の親と50代の子", "高齢の窓口・つなぎ済", "くらしの窓口・つなぎ済", "障がいの窓口・つなぎ済"))
     assert seen_after < 2.0

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.cases.casework import case as cases
+from services.cases.casework import consent
 from services.cases.casework.case import (
     PATH,
     TRANSITIONS,
@@ -142,5 +143,21 @@ def test_an_old_page_changes_nothing() -> None:
     ("said", "basis"), [("given", LegalBasis.CONSENT), ("refused", LegalBasis.INTERNAL_69_2_2), ("withdrawn", LegalBasis.INTERNAL_69_2_2)]
 )
 def test_consent_heard_anew_changes_the_ground_of_what_is_said_from_now_on(said: str, basis: LegalBasis) -> None:
-    case = cases.consent_recorded(a_case(consent=ConsentState.NOT_ASKED), said, otherwise=LegalBasis.INTERNAL_69_2_2).state
+    before = a_case(legal_basis=LegalBasis.CONSENT, consent=ConsentState.GIVEN)
+    case = cases.agreed(before, {MOTHER: consent.state_of(said)}, otherwise=LegalBasis.INTERNAL_69_2_2)
     assert case.legal_basis is basis
+
+
+def test_the_ground_of_a_case_is_consent_only_when_everybody_it_supports_agreed() -> None:
+    both = a_case(member_ids=(MOTHER, SON))
+    one = cases.agreed(both, {MOTHER: ConsentState.GIVEN}, otherwise=LegalBasis.INTERNAL_69_2_2)
+    assert (one.consent, one.legal_basis) == (ConsentState.NOT_ASKED, LegalBasis.INTERNAL_69_2_2)
+    all_of_them = cases.agreed(both, {MOTHER: ConsentState.GIVEN, SON: ConsentState.GIVEN}, otherwise=LegalBasis.INTERNAL_69_2_2)
+    assert (all_of_them.consent, all_of_them.legal_basis) == (ConsentState.GIVEN, LegalBasis.CONSENT)
+    assert cases.agreed(a_case(member_ids=()), {MOTHER: ConsentState.GIVEN}, otherwise=LegalBasis.INTERNAL_69_2_2).consent is ConsentState.NOT_ASKED
+
+
+def test_a_report_of_abuse_does_not_become_a_matter_of_consent() -> None:
+    reported = a_case(legal_basis=LegalBasis.ABUSE_ELDER)
+    for state in ConsentState:
+        assert cases.agreed(reported, {MOTHER: state}, otherwise=LegalBasis.INTERNAL_69_2_2).legal_basis is LegalBasis.ABUSE_ELDER

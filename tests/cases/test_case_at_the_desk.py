@@ -267,3 +267,11 @@ async def test_looking_at_a_case_leaves_a_trace_of_who_and_on_what_ground(elderl
 async def test_the_pages_stay_small(elderly: DeskUnderTest, case: str) -> None:
     for path in (case, f"{case}?tab=facts&kind=issue", f"{case}?tab=referrals", "/", "/referrals"):
         assert len((await elderly.get(path)).content) < 60_000, path
+
+
+async def test_the_form_of_a_fact_shows_names_and_so_it_leaves_a_row_in_the_audit(elderly: DeskUnderTest, case: str) -> None:
+    before = len(await elderly.rows("select 1 from audit where action = 'view'"))
+    answer = await elderly.get(f"{case}/_part/fact?kind=care_level")
+    assert answer.status_code == 200
+    assert MOTHER_NAME in answer.text
+    assert len(await elderly.rows("select 1 from audit where action = 'view'")) == before + 1

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from services.cases.casework import facts
 from services.cases.casework.basis import BasisNotOurs, ConsentIsMissing
 from services.cases.casework.case import Case, CaseIsClosed
+from services.cases.casework.consent import Consents
 from services.cases.casework.decision import Outcome
 from services.cases.casework.facts import Entry, Fact, FactGone, FactUnreadable
 from services.cases.elderly import PROFILE as ELDERLY
@@ -22,8 +23,10 @@ from tests.cases.builders import FAMILY, MOTHER, SATO, SON, TODAY, a_case, an_en
 RULES = rules()
 
 
-def record(entry: Entry, *known: Fact, case: Case | None = None) -> Outcome[Fact]:
-    return facts.record(case or a_case(), entry, household=FAMILY, known=known, by=SATO, on=TODAY, profile=ELDERLY, rules=RULES)
+def record(entry: Entry, *known: Fact, case: Case | None = None, consents: Consents | None = None) -> Outcome[Fact]:
+    return facts.record(
+        case or a_case(), entry, household=FAMILY, known=known, consents=consents or {}, by=SATO, on=TODAY, profile=ELDERLY, rules=RULES
+    )
 
 
 def refused_fields(entry: Entry) -> set[str]:
@@ -56,8 +59,8 @@ def test_nothing_outside_the_vocabulary_is_ever_recorded(kind: str, value: str) 
 def test_a_desk_records_only_what_it_asks() -> None:
     assert refused_fields(an_entry(kind="employment", value="not_seeking", member_id=SON)) == {"kind"}
     outcome = facts.record(
-        a_case(), an_entry(kind="employment", value="not_seeking", member_id=SON, since="2011-04"), household=FAMILY, known=(), by=SATO, on=TODAY,
-        profile=POVERTY, rules=rules(POVERTY),
+        a_case(), an_entry(kind="employment", value="not_seeking", member_id=SON, since="2011-04"), household=FAMILY, known=(), consents={},
+        by=SATO, on=TODAY, profile=POVERTY, rules=rules(POVERTY),
     )  # fmt: skip
     assert outcome.state.since == "2011-04"
 
@@ -101,20 +104,26 @@ def test_a_retracted_or_superseded_fact_supersedes_nothing_and_is_not_retracted_
 
 
 def test_the_consent_of_one_member_does_not_cover_another() -> None:
-    agreed = a_case(consent=ConsentState.GIVEN)
+    both = a_case(consent=ConsentState.GIVEN, member_ids=(MOTHER, SON))
+    mother_agreed = {MOTHER: ConsentState.GIVEN}
     by_consent = an_entry(kind="dementia", value="suspected", legal_basis=LegalBasis.CONSENT, since=None)
-    assert record(by_consent, case=agreed).events
+    assert record(by_consent, case=both, consents=mother_agreed).events
     with pytest.raises(ConsentIsMissing):
-        record(replace(by_consent, member_id=SON), case=agreed)
-    given_by_son = record(an_entry(kind="consent", value="given", member_id=SON, since=None, legal_basis=LegalBasis.CONSENT), case=agreed).state
-    assert record(replace(by_consent, member_id=SON), given_by_son, case=agreed).events
+        record(replace(by_consent, member_id=SON), case=both, consents=mother_agreed)
+    assert record(replace(by_consent, member_id=SON), case=both, consents=mother_agreed | {SON: ConsentState.GIVEN}).events
 
 
-def test_withdrawn_consent_is_no_consent() -> None:
-    agreed = a_case(consent=ConsentState.GIVEN)
-    withdrawn = record(an_entry(kind="consent", value="withdrawn", since=None), case=agreed).state
+def test_a_fact_of_the_whole_household_needs_the_consent_of_all_it_supports() -> None:
+    of_all = an_entry(kind="child_concern", value="yes", member_id=None, since=None, legal_basis=LegalBasis.CONSENT)
+    both = a_case(consent=ConsentState.GIVEN, member_ids=(MOTHER, SON))
     with pytest.raises(ConsentIsMissing):
-        record(an_entry(legal_basis=LegalBasis.CONSENT), withdrawn, case=agreed)
+        record(of_all, case=both, consents={MOTHER: ConsentState.GIVEN})
+    assert record(of_all, case=both, consents={MOTHER: ConsentState.GIVEN, SON: ConsentState.GIVEN}).events
+
+
+def test_refused_consent_is_no_consent() -> None:
+    with pytest.raises(ConsentIsMissing):
+        record(an_entry(legal_basis=LegalBasis.CONSENT), case=a_case(consent=ConsentState.GIVEN), consents={MOTHER: ConsentState.REFUSED})
 
 
 def test_a_desk_uses_only_its_own_grounds() -> None:

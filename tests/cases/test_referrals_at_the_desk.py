@@ -141,3 +141,13 @@ async def test_the_answer_of_another_desk_may_overtake_the_referral(elderly: Des
     await elderly.hear(event)
     (row,) = await elderly.rows("select unit, since, until from involvement")
     assert (row.unit, row.since, row.until) == ("cases-poverty", TODAY, TODAY)
+
+
+async def test_a_cancelled_reception_ends_the_waiting_of_the_other_desks_it_went_to(elderly: DeskUnderTest) -> None:
+    consultation, other = uuid4(), made(to="cases-children", consultation_id=uuid4())
+    for unit in ("cases-poverty", "outreach"):
+        await elderly.hear(made(to=unit, consultation_id=consultation))
+    await elderly.hear(other)
+    withdrawn = ConsultationWithdrawn(household_id=HOUSEHOLD, legal_basis=LegalBasis.INTERNAL_69_2_2, consultation_id=consultation)
+    await elderly.hear(withdrawn, times=2)
+    assert [row.unit for row in await elderly.rows("select unit from involvement where until is null")] == ["cases-children"]

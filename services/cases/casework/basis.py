@@ -1,7 +1,7 @@
 """共有の根拠: 同意がないのに「同意」を根拠にはできない (domain.md §1.3、§1.4)。"""
 
 from shared.contracts.consultation import ConsentState
-from shared.contracts.event import LegalBasis
+from shared.contracts.event import Lane, LegalBasis
 from shared.runtime.problems import Refusal
 
 LABELS = {
@@ -36,6 +36,15 @@ class BasisNotOurs(Refusal):
 def usual(consent: ConsentState, otherwise: LegalBasis) -> LegalBasis:
     """同意があれば同意、なければ窓口の根拠。"""
     return LegalBasis.CONSENT if consent is ConsentState.GIVEN else otherwise
+
+
+def following(basis: LegalBasis, consent: ConsentState, otherwise: LegalBasis) -> LegalBasis:
+    """同意が変わったあとの根拠。通告・通報の根拠は同意によらないので、そのまま。"""
+    if basis.lane is Lane.MANDATORY_REPORT:
+        return basis
+    if consent is ConsentState.GIVEN:
+        return LegalBasis.CONSENT
+    return otherwise if basis is LegalBasis.CONSENT else basis
 
 
 def check(basis: LegalBasis, consent: ConsentState, allowed: tuple[LegalBasis, ...]) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-from services.cases.casework import basis
+from services.cases.casework import basis, consent
+from services.cases.casework.consent import Consents
 from services.cases.casework.decision import Caseworker, Outcome
 from services.cases.casework.profile import Rules
 from services.cases.casework.referral import Referral
@@ -183,10 +184,10 @@ def take(case: Case, *, seen: int, by: Caseworker) -> Outcome[Case]:
     return Outcome(replace(case, caseworker=by, version=case.version + 1))
 
 
-def consent_recorded(case: Case, value: str, *, otherwise: LegalBasis) -> Outcome[Case]:
-    """主に支える人の同意を聞き直した。これからの知らせの根拠も変わる。撤回は「同意なし」と同じに扱う。"""
-    consent = ConsentState.REFUSED if value == "withdrawn" else ConsentState(value)
-    return Outcome(replace(case, consent=consent, legal_basis=basis.usual(consent, otherwise)))
+def agreed(case: Case, consents: Consents, *, otherwise: LegalBasis) -> Case:
+    """一人ひとりの同意に、ケースを合わせる。主に支える人の全員が同意していなければ、これからの知らせの根拠は同意ではない。"""
+    state = consent.of_all(consents, case.member_ids)
+    return replace(case, consent=state, legal_basis=basis.following(case.legal_basis, state, otherwise))
 
 
 def must_be_open(case: Case) -> None:

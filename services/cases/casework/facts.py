@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID
 
-from services.cases.casework import basis
+from services.cases.casework import basis, consent
 from services.cases.casework.case import Case, must_be_open
+from services.cases.casework.consent import Consents
 from services.cases.casework.decision import Caseworker, Outcome
 from services.cases.casework.household import Household, month_of
 from services.cases.casework.profile import Profile, Rules
@@ -65,16 +66,24 @@ class Fact:
 
 
 def record(
-    case: Case, entry: Entry, *, household: Household, known: Iterable[Fact], by: Caseworker, on: date, profile: Profile, rules: Rules
+    case: Case,
+    entry: Entry,
+    *,
+    household: Household,
+    known: Iterable[Fact],
+    consents: Consents,
+    by: Caseworker,
+    on: date,
+    profile: Profile,
+    rules: Rules,
 ) -> Outcome[Fact]:
     """事実を記録する。同じ人の同じ種類の前の記録に代わる（課題のように重なるものは、同じ値の記録にだけ代わる）。
 
     語彙にない値・合わない人・先の日付は FactUnreadable、終結済みは CaseIsClosed、同意のない「同意」は ConsentIsMissing。
     """
     must_be_open(case)
-    known = tuple(known)
     _must_be_readable(entry, household, on, rules)
-    basis.check(entry.legal_basis, _consent_that_counts(case, entry, known), profile.bases)
+    basis.check(entry.legal_basis, _consent_that_counts(case, entry, consents), profile.bases)
     before = next((fact for fact in known if fact.current and _replaces(entry, fact, rules)), None)
     fact = Fact(
         fact_id=entry.fact_id,
@@ -102,19 +111,11 @@ def retract(fact: Fact, *, on: date) -> Outcome[Fact]:
     return Outcome(replace(fact, retracted_on=on, current=False), (event,))
 
 
-def consent_of(case: Case, member_id: MemberId, known: Iterable[Fact]) -> ConsentState:
-    """その人の同意。同意は一人ずつのもので、家族の同意は代わりにならない (domain.md §1.4)。"""
-    for fact in known:
-        if fact.current and fact.kind == "consent" and fact.member_id == member_id:
-            return ConsentState.REFUSED if fact.value == "withdrawn" else ConsentState(fact.value)
-    return case.consent if member_id in case.member_ids else ConsentState.NOT_ASKED
-
-
-def _consent_that_counts(case: Case, entry: Entry, known: tuple[Fact, ...]) -> ConsentState:
-    """「同意あり」という記録そのものが、その人の同意の始まり。世帯の事実は主に支える人の同意による。"""
-    if entry.kind == "consent" and entry.value == ConsentState.GIVEN:
+def _consent_that_counts(case: Case, entry: Entry, consents: Consents) -> ConsentState:
+    """その人の同意だけが数えられる。「同意あり」という記録はその始まり。世帯の事実は、主に支える人の全員の同意による。"""
+    if entry.kind == consent.KIND and entry.value == ConsentState.GIVEN:
         return ConsentState.GIVEN
-    return consent_of(case, entry.member_id, known) if entry.member_id else case.consent
+    return consent.of(consents, entry.member_id) if entry.member_id else consent.of_all(consents, case.member_ids)
 
 
 def _replaces(entry: Entry, fact: Fact, rules: Rules) -> bool:

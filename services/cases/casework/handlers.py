@@ -1,10 +1,12 @@
 """What a desk does with what it hears. A handler is a route with a different door: load, decide, save."""
 
-from services.cases.casework import disclosure, heard, identity, referral, store
-from services.cases.casework.decision import Outcome
+from uuid import uuid5
+
+from services.cases.casework import consent, consents, disclosure, heard, identity, referral, store
+from services.cases.casework.decision import Outcome, japan_day
 from services.cases.casework.involvement import Kind, Trace
 from services.cases.casework.profile import Profile
-from shared.contracts.case import CaseClosed, CaseOpened, CaseState, CaseStateChanged
+from shared.contracts.case import CaseClosed, CaseOpened, CaseState, CaseStateChanged, FactRecorded, FactRetracted
 from shared.contracts.consultation import ConsultationReceived, ConsultationWithdrawn
 from shared.contracts.household import HouseholdRegistered, MemberCorrected, MemberJoined, MemberLeft
 from shared.contracts.referral import ReferralAccepted, ReferralDeclined, ReferralHeld, ReferralMade
@@ -15,6 +17,8 @@ from shared.runtime.database import Transaction
 def case_handlers(profile: Profile) -> Handlers:
     handlers = Handlers()
     _households(handlers)
+    _consultations(handlers, profile)
+    _consent(handlers, profile)
     _referrals(handlers, profile)
     _other_desks(handlers)
     disclosure.register(handlers, profile)
@@ -38,25 +42,52 @@ def _households(handlers: Handlers) -> None:
     async def member_left(tx: Transaction, event: MemberLeft, envelope: Envelope) -> None:
         await heard.left(tx, event)
 
+
+def _consultations(handlers: Handlers, profile: Profile) -> None:
     @handlers.on(ConsultationWithdrawn)
     async def consultation_withdrawn(tx: Transaction, event: ConsultationWithdrawn, envelope: Envelope) -> None:
-        for waiting in await store.waiting_of_consultation(tx, event.consultation_id):
+        await heard.withdrawn(tx, event.consultation_id, japan_day(envelope.time))
+        ours = await store.waiting_of_consultation(tx, event.consultation_id)
+        case = await store.open_case_of(tx, event.household_id)
+        for waiting in ours:
             await store.save_referral(tx, referral.withdraw(waiting))
             await identity.forget(tx, waiting.referral_id, waiting.household_id)
+        if await consents.take_back(tx, *await store.of_consultation(tx, event.consultation_id)):
+            await consents.settle(tx, case, event.household_id, profile, why=event.consultation_id)
 
     # Topics come with the referral; a consultation that was not referred to us is not ours to keep.
     handlers.ignore(ConsultationReceived)
+
+
+def _consent(handlers: Handlers, profile: Profile) -> None:
+    @handlers.on(FactRecorded)
+    async def fact_recorded(tx: Transaction, event: FactRecorded, envelope: Envelope) -> None:
+        """Of what reception was told, a desk hears only the consent: whose it is, and that it changed."""
+        said = consent.by_fact(event, envelope.time)
+        if said is None:
+            return
+        case = await store.open_case_of(tx, event.household_id)
+        if await consents.say(tx, said):
+            await consents.settle(tx, case, event.household_id, profile, why=event.fact_id)
+
+    @handlers.on(FactRetracted)
+    async def fact_retracted(tx: Transaction, event: FactRetracted, envelope: Envelope) -> None:
+        case = await store.open_case_of(tx, event.household_id)
+        if await consents.take_back(tx, event.fact_id):
+            await consents.settle(tx, case, event.household_id, profile, why=uuid5(event.fact_id, "retracted"))
 
 
 def _referrals(handlers: Handlers, profile: Profile) -> None:
     @handlers.on(ReferralMade)
     async def referral_made(tx: Transaction, event: ReferralMade, envelope: Envelope) -> None:
         if event.to != profile.unit:
-            await heard.begun(tx, Trace(event.referral_id, event.household_id, event.to, Kind.REFERRAL, event.made_on))
+            trace = Trace(event.referral_id, event.household_id, event.to, Kind.REFERRAL, event.made_on, consultation_id=event.consultation_id)
+            await heard.begun(tx, trace)
             return
         arrived = referral.arrive(event, envelope.source)
         if await store.add_referral(tx, Outcome(arrived)):
             await disclosure.ask(tx, arrived)
+            await _agreed_with(tx, event, envelope, profile)
 
     @handlers.on(ReferralAccepted, ReferralDeclined, ReferralHeld)
     async def referral_answered(tx: Transaction, event: ReferralAccepted | ReferralDeclined | ReferralHeld, envelope: Envelope) -> None:
@@ -66,6 +97,14 @@ def _referrals(handlers: Handlers, profile: Profile) -> None:
         if not isinstance(event, ReferralHeld):
             until = event.accepted_on if isinstance(event, ReferralAccepted) else event.declined_on
             await heard.ended(tx, Trace(event.referral_id, event.household_id, envelope.source, Kind.REFERRAL, until=until))
+
+
+async def _agreed_with(tx: Transaction, event: ReferralMade, envelope: Envelope, profile: Profile) -> None:
+    """A referral says whether its people agreed; an open case of the household follows."""
+    case = await store.open_case_of(tx, event.household_id)
+    heard_now = [await consents.say(tx, said) for said in consent.by_referral(event, envelope.source, envelope.time)]
+    if any(heard_now) and case:
+        await consents.follow(tx, case, profile)
 
 
 def _other_desks(handlers: Handlers) -> None:

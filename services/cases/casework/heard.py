@@ -1,5 +1,6 @@
 """What others told this desk: who lives in a household (without names), and which other desks know it."""
 
+from datetime import date
 from typing import Any
 
 from sqlalchemy import select, update
@@ -8,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from services.cases.casework import tables
 from services.cases.casework.household import Household, Member
 from services.cases.casework.involvement import Kind, Trace
-from shared.contracts.event import HouseholdId
+from shared.contracts.event import ConsultationId, HouseholdId
 from shared.contracts.household import Area, HouseholdRegistered, LeavingReason, MemberCorrected, MemberJoined, MemberLeft, MemberRole
 from shared.runtime.database import Read, Transaction
 
@@ -48,7 +49,8 @@ def _member(row: Any) -> Member:
 
 async def begun(tx: Transaction, trace: Trace) -> None:
     """Another desk knows this household. An end that was heard before its beginning stays an end."""
-    values = {"household_id": trace.household_id, "unit": trace.unit, "kind": trace.kind.value, "since": trace.since}
+    values: dict[str, Any] = {"household_id": trace.household_id, "unit": trace.unit, "kind": trace.kind.value, "since": trace.since}
+    values |= {"consultation_id": trace.consultation_id}
     statement = insert(v).values(trace_id=trace.trace_id, until=trace.until, **values)
     await tx.execute(statement.on_conflict_do_update(index_elements=["trace_id"], set_=values))
 
@@ -61,6 +63,12 @@ async def ended(tx: Transaction, trace: Trace) -> None:
     await tx.execute(statement.on_conflict_do_update(index_elements=["trace_id"], set_={"until": statement.excluded.until}))
 
 
+async def withdrawn(tx: Transaction, consultation_id: ConsultationId, on: date) -> None:
+    """The reception was cancelled: nobody has to answer a referral that came from it. A desk that accepted it has a case of its own."""
+    waiting = update(v).where(v.c.consultation_id == consultation_id, v.c.kind == Kind.REFERRAL.value, v.c.until.is_(None))
+    await tx.execute(waiting.values(until=on))
+
+
 async def resumed(tx: Transaction, trace: Trace) -> None:
     """A closed case that was opened again."""
     statement = insert(v).values(trace_id=trace.trace_id, household_id=trace.household_id, unit=trace.unit, kind=trace.kind.value)
@@ -69,4 +77,4 @@ async def resumed(tx: Transaction, trace: Trace) -> None:
 
 async def traces(handle: Read, household_id: HouseholdId) -> list[Trace]:
     rows = await handle.rows(select(v).where(v.c.household_id == household_id, v.c.until.is_(None)))
-    return [Trace(row.trace_id, row.household_id, row.unit, Kind(row.kind), row.since, row.until) for row in rows]
+    return [Trace(row.trace_id, row.household_id, row.unit, Kind(row.kind), row.since, row.until, row.consultation_id) for row in rows]

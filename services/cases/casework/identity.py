@@ -12,11 +12,13 @@ from services.cases.casework import tables
 from services.cases.casework.household import Household
 from services.cases.casework.referral import ReferralState
 from shared.contracts.case import CaseState
-from shared.contracts.disclosure import Disclosure
+from shared.contracts.disclosure import Disclosure, Refused
 from shared.contracts.event import HouseholdId, MemberId, ReferralId
 from shared.runtime.database import Read, Transaction
 
 d, i = tables.disclosure, tables.identity
+#: Refusals that say the ground is gone: what was copied on it goes, too. Any other refusal leaves the copy as it is.
+GROUND_GONE = frozenset({Refused.CONSENT_MISSING, Refused.WITHDRAWN, Refused.NOT_ADDRESSED})
 
 
 class Asking(StrEnum):
@@ -83,8 +85,20 @@ async def keep(tx: Transaction, referral_id: ReferralId, answer: Disclosure) -> 
     }
     if not await tx.execute(update(d).where(d.c.referral_id == referral_id).values(values)):
         return
+    if answer.refused in GROUND_GONE:
+        await _forget_people(tx, referral_id, answer.household_id)
     for person in answer.members:
         await tx.execute(_upsert(answer.household_id, person.model_dump(mode="python") | {"role": person.role.value}, tx))
+
+
+async def _forget_people(tx: Transaction, refused: ReferralId, household_id: HouseholdId) -> None:
+    """The names stay only while another referral that stands was answered with them. One that is being asked again brings them back."""
+    r = tables.referral
+    standing = [state.value for state in ReferralState if state.waiting or state is ReferralState.ACCEPTED]
+    told = select(d.c.referral_id).join(r, r.c.referral_id == d.c.referral_id)
+    other = told.where(d.c.household_id == household_id, d.c.referral_id != refused, d.c.state == Asking.RECEIVED.value, r.c.state.in_(standing))
+    if await tx.row(other.limit(1)) is None:
+        await tx.execute(delete(i).where(i.c.household_id == household_id))
 
 
 def _upsert(household_id: HouseholdId, values: dict[str, Any], tx: Transaction) -> Any:

@@ -6,7 +6,7 @@ from datetime import date
 from enum import StrEnum
 from uuid import UUID
 
-from shared.contracts.event import HouseholdId, UnitCode
+from shared.contracts.event import ConsultationId, HouseholdId, UnitCode
 
 
 class Kind(StrEnum):
@@ -24,6 +24,8 @@ class Trace:
     kind: Kind
     since: date | None = None
     until: date | None = None
+    #: つなぎのもとになった受付。取り消されれば、返事を待つのも終わる
+    consultation_id: ConsultationId | None = None
 
 
 @dataclass(frozen=True, slots=True)

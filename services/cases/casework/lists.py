@@ -38,8 +38,14 @@ _WHERE = {
     "overdue": "x.state <> 'CLOSED' and x.next_due < :today",
     "closed": "x.state = 'CLOSED'",
 }
+#: 同意は一人ずつ。つないだ人の全員がそろってはじめて「同意あり」（consent.of_all と同じ）
+_AGREED = """
+  (select case when bool_and(coalesce(c.state, 'not_asked') = 'given') then 'given'
+     when bool_or(c.state = 'refused') then 'refused' else 'not_asked' end
+   from unnest(x.member_ids) as one(member_id) left join consent c on c.household_id = x.household_id and c.member_id = one.member_id) as agreed
+"""
 _REFERRALS = f"""
-select x.*, who.name, who.kana, who.birth, someone.role, someone.birth_month, h.area, d.consultation_text, d.refused, d.state as asking
+select x.*, {_AGREED}, who.name, who.kana, who.birth, someone.role, someone.birth_month, h.area, d.consultation_text, d.refused, d.state as asking
 from referral x {_WHO} left join disclosure d on d.referral_id = x.referral_id
 where {{where}} order by {{order}}, x.referral_id limit {PAGE} offset :skip
 """  # noqa: S608
@@ -112,6 +118,11 @@ class CaseRow(Row):
 
 @dataclass(frozen=True)
 class ReferralRow(Row):
+    @property
+    def consent(self) -> ConsentState:
+        """いまの同意。つないだあとで変わっていることがある。"""
+        return ConsentState(self.row.agreed)
+
     @property
     def state(self) -> ReferralState:
         return ReferralState(self.row.state)

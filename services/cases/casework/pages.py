@@ -60,7 +60,7 @@ async def case_page(
 @router.get("/cases/{case_id}/_part/fact", responses=refusals(NotFound))
 async def fact_fields(request: Request, case_id: UUID, desk: At, staff: Reader, rd: Rd, kind: Kind = "") -> Response:
     """選んだ種類に合わせた、事実の様式。"""
-    case = await store.case(rd, case_id)
+    case = await looked_at(rd, staff, case_id)
     return render(request, "case.html", await views.case_page(rd, desk, staff, case, tab="facts", kind=kind), block="fact_form")
 
 

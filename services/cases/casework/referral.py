@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 
+from services.cases.casework import basis, consent
+from services.cases.casework.consent import Consents
 from services.cases.casework.decision import Caseworker, Outcome
 from shared.contracts.consultation import ConsentState, Urgency
 from shared.contracts.event import ConsultationId, HouseholdId, LegalBasis, MemberId, ReferralId, UnitCode
@@ -89,6 +91,12 @@ def arrive(event: ReferralMade, source: UnitCode) -> Referral:
         consultation_id=event.consultation_id,
         receipt_no=event.receipt_no,
     )
+
+
+def agreed(referral: Referral, consents: Consents, *, otherwise: LegalBasis) -> Referral:
+    """返事をするときの同意と根拠。つないだ人の全員が同意していなければ、返事の根拠は同意ではない。"""
+    state = consent.of_all(consents, referral.member_ids)
+    return replace(referral, consent=state, legal_basis=basis.following(referral.legal_basis, state, otherwise))
 
 
 def accept(referral: Referral, *, seen: int, by: Caseworker, on: date) -> Outcome[Referral]:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from services.cases.casework import case as cases
-from services.cases.casework import disclosure, identity, referral, store
+from services.cases.casework import consents, disclosure, identity, referral, store
 from services.cases.casework.access import At, Form, Writer
 from services.cases.casework.case import Case
 from services.cases.casework.decision import Outcome
@@ -26,7 +26,7 @@ router = APIRouter(prefix="/referrals/{referral_id}", responses=refusals(NotFoun
 async def accept(request: Request, referral_id: UUID, desk: At, staff: Writer, form: Form, tx: Tx) -> Response:
     """受理し、ケースを開く。その世帯のケースが開いていれば、それに合わせる。"""
     at = Sitting(request, desk, staff, form, tx)
-    found = await _addressed_to_us(at, referral_id)
+    found = await _to_answer(at, referral_id)
     outcome = referral.accept(found, seen=at.typed.version(), by=at.by, on=at.typed.today)
     if not outcome.events:  # the second press of the button
         return redirect(request, f"{at.base}/cases/{await store.case_of_referral(tx, referral_id)}")
@@ -40,7 +40,9 @@ async def accept(request: Request, referral_id: UUID, desk: At, staff: Writer, f
 async def _case_for(at: Sitting, accepted: Referral) -> Outcome[Case]:
     existing = await store.open_case_of(at.tx, accepted.household_id)
     if existing:
-        return cases.join(existing, accepted, on=at.typed.today, rules=at.rules)
+        joined = cases.join(existing, accepted, on=at.typed.today, rules=at.rules).state
+        known = await consents.of_household(at.tx, accepted.household_id)
+        return Outcome(cases.agreed(joined, known, otherwise=at.desk.profile.basis))
     return cases.open_case(accepted, case_id=CaseId(uuid4()), by=at.by, on=at.typed.today, rules=at.rules)
 
 
@@ -48,7 +50,7 @@ async def _case_for(at: Sitting, accepted: Referral) -> Outcome[Case]:
 async def decline(request: Request, referral_id: UUID, desk: At, staff: Writer, form: Form, tx: Tx) -> Response:
     """理由をつけて不受理にする。このつなぎのために受け取った氏名は消す。"""
     at = Sitting(request, desk, staff, form, tx)
-    found = await _addressed_to_us(at, referral_id)
+    found = await _to_answer(at, referral_id)
     reason = at.typed.choice("reason", DeclineReason)
     await store.save_referral(tx, referral.decline(found, reason, seen=at.typed.version(), by=at.by, on=at.typed.today))
     await identity.forget(tx, found.referral_id, found.household_id)
@@ -60,7 +62,7 @@ async def decline(request: Request, referral_id: UUID, desk: At, staff: Writer, 
 async def hold(request: Request, referral_id: UUID, desk: At, staff: Writer, form: Form, tx: Tx) -> Response:
     """保留にする。"""
     at = Sitting(request, desk, staff, form, tx)
-    found = await _addressed_to_us(at, referral_id)
+    found = await _to_answer(at, referral_id)
     await store.save_referral(tx, referral.hold(found, seen=at.typed.version(), by=at.by, on=at.typed.today))
     await _audit(at, "hold", found)
     return redirect(request, _back(at))
@@ -74,6 +76,13 @@ async def ask_again(request: Request, referral_id: UUID, desk: At, staff: Writer
     await disclosure.ask(tx, found, why=str(uuid4()))
     await _audit(at, "ask", found)
     return redirect(request, _back(at))
+
+
+async def _to_answer(at: Sitting, referral_id: UUID) -> Referral:
+    """With the consent as it is now: whoever hears of a change waits until this answer is saved."""
+    found = await _addressed_to_us(at, referral_id)
+    await store.open_case_of(at.tx, found.household_id)
+    return referral.agreed(found, await consents.of_household(at.tx, found.household_id), otherwise=at.desk.profile.basis)
 
 
 async def _addressed_to_us(at: Sitting, referral_id: UUID) -> Referral:

@@ -1,13 +1,13 @@
 """Saving in a case: load, decide, save. Mounted under the desk's own path (/d/elderly, /center)."""
 
 from datetime import date
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from services.cases.casework import case as cases
-from services.cases.casework import closing, facts, heard, note, pages, records, refer, referral_routes, store
+from services.cases.casework import closing, consent, consents, facts, heard, note, pages, records, refer, referral_routes, store
 from services.cases.casework.access import At, Form, Writer
 from services.cases.casework.basis import BasisNotOurs, ConsentIsMissing
 from services.cases.casework.case import AnotherCaseIsOpen, Case, CaseIsClosed, CaseMovedOn, ReasonMissing, StateNotReachable, WatchDateMissing
@@ -16,7 +16,7 @@ from services.cases.casework.facts import FactGone, FactUnreadable
 from services.cases.casework.note import AlreadyCorrected, NoteIncomplete
 from services.cases.casework.refer import AlreadyReferred, TargetUnknown, TopicsMissing
 from services.cases.casework.sitting import Sitting, on_case
-from shared.contracts.case import CaseState
+from shared.contracts.case import CaseState, FactRecorded
 from shared.contracts.consultation import Urgency
 from shared.contracts.event import Confidence, LegalBasis, MemberId, ReferralId
 from shared.runtime.announce import referral_targets
@@ -82,6 +82,7 @@ async def _fact(at: Sitting, case: Case) -> None:
         entry,
         household=await heard.household(at.tx, case.household_id),
         known=await records.facts(at.tx, case.household_id),
+        consents=await consents.of_household(at.tx, case.household_id),
         by=at.by,
         on=at.typed.today,
         profile=at.desk.profile,
@@ -89,8 +90,9 @@ async def _fact(at: Sitting, case: Case) -> None:
     )
     if not await records.add_fact(at.tx, outcome):
         return
-    if entry.kind == "consent" and entry.member_id in case.member_ids:
-        await store.save_case(at.tx, cases.consent_recorded(case, entry.value, otherwise=at.desk.profile.basis), at.by)
+    said = next((consent.by_fact(event, at.tx.now) for event in outcome.events if isinstance(event, FactRecorded)), None)
+    if said and await consents.say(at.tx, said):
+        await consents.settle(at.tx, case, case.household_id, at.desk.profile, why=entry.fact_id)
     await at.audit("create", "fact", entry.fact_id, case)
 
 
@@ -124,9 +126,17 @@ async def retract_fact(request: Request, case_id: UUID, fact_id: UUID, desk: At,
     async def work(at: Sitting, case: Case) -> None:
         fact = await records.fact_to_change(at.tx, case_id, fact_id)
         await records.save_retraction(at.tx, facts.retract(fact, on=at.typed.today))
+        if fact.kind == consent.KIND:
+            await _consent_taken_back(at, case, fact_id)
         await at.audit("retract", "fact", fact_id, case)
 
     return await on_case(Sitting(request, desk, staff, form, tx), case_id, "fact", work)
+
+
+async def _consent_taken_back(at: Sitting, case: Case, fact_id: UUID) -> None:
+    open_now = await store.open_case_of(at.tx, case.household_id) if case.closed else case
+    if await consents.take_back(at.tx, fact_id):
+        await consents.settle(at.tx, open_now, case.household_id, at.desk.profile, why=uuid5(fact_id, "retracted"))
 
 
 @router.post(

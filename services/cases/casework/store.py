@@ -83,6 +83,11 @@ async def save_case(tx: Transaction, outcome: Outcome[Case], by: Caseworker, *, 
     tx.publish(*outcome.events)
 
 
+async def save_ground(tx: Transaction, state: Case) -> None:
+    """The consent and the ground of what is said from now on. Nobody touched the case itself, so its page stays current."""
+    await tx.execute(update(c).where(c.c.case_id == state.case_id).values(consent=state.consent.value, legal_basis=state.legal_basis.value))
+
+
 async def last_change(handle: Read, case_id: UUID) -> Row[Any] | None:
     """最終更新: 誰が、いつ。"""
     return await handle.row(select(c.c.updated_at, c.c.updated_by_name).where(c.c.case_id == case_id))
@@ -148,13 +153,26 @@ async def add_referral(tx: Transaction, outcome: Outcome[Referral], *, case_id: 
 
 
 async def save_referral(tx: Transaction, outcome: Outcome[Referral], *, case_id: CaseId | None = None) -> None:
+    """The ground it was made under stays as it is, whatever the answer is given on: the names were asked for on it."""
     values = _referral_values(outcome.state) | ({"case_id": case_id} if case_id else {})
+    values.pop("legal_basis")
     await tx.execute(update(r).where(r.c.referral_id == outcome.state.referral_id).values(values))
     tx.publish(*outcome.events)
 
 
 async def waiting_of_consultation(tx: Transaction, consultation_id: ConsultationId) -> list[Referral]:
     rows = await tx.rows(select(r).where(r.c.consultation_id == consultation_id, r.c.state.in_(WAITING)).with_for_update())
+    return [_referral(row) for row in rows]
+
+
+async def of_consultation(handle: Read, consultation_id: ConsultationId) -> list[ReferralId]:
+    return [row.referral_id for row in await handle.rows(select(r.c.referral_id).where(r.c.consultation_id == consultation_id))]
+
+
+async def standing_referrals(handle: Read, household_id: HouseholdId, unit: str) -> list[Referral]:
+    """この窓口あてで、返事を待つか受理したつなぎ: 氏名を持つ根拠。"""
+    states = [*WAITING, ReferralState.ACCEPTED.value]
+    rows = await handle.rows(select(r).where(r.c.household_id == household_id, r.c.to_unit == unit, r.c.state.in_(states)).order_by(r.c.referral_id))
     return [_referral(row) for row in rows]
 
 

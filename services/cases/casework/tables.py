@@ -55,6 +55,9 @@ note = _table(
     "note", _id("note_id", True), _id("case_id"), _day("happened_on"), _text("method"), _text("partner"), _text("shared"), _text("private"),
     Column("minutes", Integer), _text("next_action"), _day("next_due"), _id("corrects"), _at("written_at"), _text("by_sub"), _text("by_name"),
 )  # fmt: skip
+consent = _table(
+    "consent", _id("household_id", True), _id("member_id", True), _text("state"), _day("as_of"), _at("said_at"), _id("source_id")
+)  # fmt: skip
 disclosure = _table(
     "disclosure", _id("referral_id", True), _id("household_id"), _text("state"), _at("asked_at"), _at("answered_at"), _id("disclosure_id"),
     _text("refused"), _text("address"), _text("consultation_text"), _text("receipt_no"),
@@ -64,5 +67,5 @@ identity = _table(
     _text("phone"), _at("disclosed_at"),
 )  # fmt: skip
 involvement = _table(
-    "involvement", _id("trace_id", True), _id("household_id"), _text("unit"), _text("kind"), _day("since"), _day("until")
+    "involvement", _id("trace_id", True), _id("household_id"), _text("unit"), _text("kind"), _day("since"), _day("until"), _id("consultation_id")
 )  # fmt: skip

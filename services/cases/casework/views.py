@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import uuid4
 
-from services.cases.casework import basis, facts, heard, identity, involvement, lists, portrait, records, store
+from services.cases.casework import basis, consent, consents, heard, identity, involvement, lists, portrait, records, store
 from services.cases.casework.access import Desk, may_write
 from services.cases.casework.case import Case
 from services.cases.casework.decision import japan_day
@@ -101,6 +101,7 @@ async def case_page(handle: Read, desk: Desk, staff: Staff, case: Case, *, tab: 
     household = await heard.household(handle, case.household_id)
     who = await identity.of_household(handle, case.household_id)
     known = await records.facts(handle, case.household_id)
+    said = await consents.of_household(handle, case.household_id)
     notes = await records.notes(handle, case.case_id)
     if not shown["writes"]:
         notes, known = portrait.for_readers(notes, known)
@@ -134,7 +135,7 @@ async def case_page(handle: Read, desk: Desk, staff: Staff, case: Case, *, tab: 
         "updated": await store.last_change(handle, case.case_id),
         "mine": case.caseworker.sub == staff.sub,
         "opens_everywhere": "coordinator" in staff.roles,
-        "consent_of": {view.member.member_id: facts.consent_of(case, view.member.member_id, known) for view in views},
+        "consent_of": {view.member.member_id: consent.of(said, view.member.member_id) for view in views},
         "bases": [(found.value, basis.LABELS[found]) for found in desk.profile.bases],
         "methods": [(method.code, method.label) for method in rules.methods],
         "kinds": [(question.kind, rules.vocabulary[question.kind].label) for question in rules.asked if question.kind in rules.vocabulary],

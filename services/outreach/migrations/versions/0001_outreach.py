@@ -39,10 +39,12 @@ STATEMENTS = [
       answered_on date,
       decline_reason text,
       plan_id uuid,
+      consultation_id uuid,
       version int not null)
     """,
     "create index referral_waiting on referral (reply_due) where state in ('received', 'held')",
     "create index referral_household on referral (household_id)",
+    "create index referral_consultation on referral (consultation_id) where consultation_id is not null",
     """
     create table watch (
       plan_id uuid primary key,
@@ -78,6 +80,18 @@ STATEMENTS = [
       by_name text not null)
     """,
     "create index check_in_watch on check_in (plan_id, at desc)",
+    # One row per person: the newest word about sharing, from a fact or from the referral (`source_id`).
+    """
+    create table consent (
+      household_id uuid not null,
+      member_id uuid not null,
+      state text not null,
+      as_of date not null,
+      said_at timestamptz not null,
+      source_id uuid not null,
+      primary key (household_id, member_id))
+    """,
+    "create index consent_source on consent (source_id)",
     """
     create table disclosure (
       question_id uuid primary key,

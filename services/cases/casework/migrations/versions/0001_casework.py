@@ -134,6 +134,18 @@ STATEMENTS = [
     $$ begin raise exception 'a note is corrected by a new one, never changed'; end $$
     """,
     "create trigger note_append_only before update on note for each row execute function note_is_append_only()",
+    # One row per person: the newest word about sharing, from a fact or from the referral (`source_id`).
+    """
+    create table consent (
+      household_id uuid not null,
+      member_id uuid not null,
+      state text not null,
+      as_of date not null,
+      said_at timestamptz not null,
+      source_id uuid not null,
+      primary key (household_id, member_id))
+    """,
+    "create index consent_source on consent (source_id)",
     """
     create table disclosure (
       referral_id uuid primary key,
@@ -168,9 +180,11 @@ STATEMENTS = [
       unit text not null,
       kind text not null,
       since date,
-      until date)
+      until date,
+      consultation_id uuid)
     """,
     "create index involvement_household on involvement (household_id) where until is null",
+    "create index involvement_consultation on involvement (consultation_id) where until is null and consultation_id is not null",
 ]
 
 
