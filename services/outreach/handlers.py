@@ -2,7 +2,7 @@
 
 from uuid import uuid5
 
-from services.outreach import consent, disclosure, heard, identity, referral, store
+from services.outreach import consents, disclosure, heard, identity, referral, store
 from services.outreach.identity import Asking
 from shared.contracts.case import FactRecorded, FactRetracted
 from shared.contracts.consultation import ConsultationReceived, ConsultationWithdrawn
@@ -53,8 +53,8 @@ async def referral_made(tx: Transaction, event: ReferralMade, envelope: Envelope
     arrived = referral.arrive(event, envelope.source)
     if await store.add_referral(tx, arrived):
         await disclosure.ask(tx, disclosure.about_referral(arrived))
-        for said in consent.by_referral(arrived, envelope.time):
-            await consent.say(tx, said)
+        for said in consents.by_referral(arrived, envelope.time):
+            await consents.say(tx, said)
 
 
 async def consultation_withdrawn(tx: Transaction, event: ConsultationWithdrawn, envelope: Envelope) -> None:
@@ -63,22 +63,22 @@ async def consultation_withdrawn(tx: Transaction, event: ConsultationWithdrawn, 
     for waiting in ours:
         await store.save_referral(tx, referral.withdraw(waiting))
         await identity.forget(tx, waiting.household_id, gone=waiting.referral_id)
-    taken_back = [await consent.take_back(tx, source_id) for source_id in await store.of_consultation(tx, event.consultation_id)]
+    taken_back = [await consents.take_back(tx, source_id) for source_id in await store.of_consultation(tx, event.consultation_id)]
     if any(taken_back):
-        await consent.settle(tx, event.household_id, why=event.consultation_id)
+        await consents.settle(tx, event.household_id, why=event.consultation_id)
 
 
 async def fact_recorded(tx: Transaction, event: FactRecorded, envelope: Envelope) -> None:
     """Of what reception was told, this desk hears only the consent: whose it is, and that it changed."""
-    said = consent.by_fact(event, envelope.time)
+    said = consents.by_fact(event, envelope.time)
     if said is None:
         return
     await store.watches_to_change(tx, event.household_id)  # a watch that is being planned is planned first
-    if await consent.say(tx, said):
-        await consent.settle(tx, event.household_id, why=event.fact_id)
+    if await consents.say(tx, said):
+        await consents.settle(tx, event.household_id, why=event.fact_id)
 
 
 async def fact_retracted(tx: Transaction, event: FactRetracted, envelope: Envelope) -> None:
     await store.watches_to_change(tx, event.household_id)
-    if await consent.take_back(tx, event.fact_id):
-        await consent.settle(tx, event.household_id, why=uuid5(event.fact_id, "retracted"))
+    if await consents.take_back(tx, event.fact_id):
+        await consents.settle(tx, event.household_id, why=uuid5(event.fact_id, "retracted"))

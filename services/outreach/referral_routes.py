@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from services.outreach import consent, identity, referral, store, views
+from services.outreach import consents, identity, referral, store, views
 from services.outreach.access import Form, Writer
 from services.outreach.referral import ReasonMissing, Referral, ReferralAlreadyAnswered, ReferralState, ReferralWithdrawn
 from services.outreach.routes import Sitting, planned_watch
@@ -74,7 +74,7 @@ async def _to_answer(tx: Transaction, referral_id: UUID) -> Referral:
     """On the ground as it is now: whoever hears that a consent changed waits until this answer is saved."""
     found = await store.referral_to_change(tx, referral_id)
     await store.watches_to_change(tx, found.household_id)
-    return replace(found, legal_basis=await consent.basis_for(tx, found.household_id, found.member_ids, found.legal_basis))
+    return replace(found, legal_basis=await consents.basis_for(tx, found.household_id, found.member_ids, found.legal_basis))
 
 
 async def _audit(at: Sitting, action: str, found: Referral) -> None:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from starlette.datastructures import FormData
 
-from services.outreach import access, consent, disclosure, heard, identity, store, views
+from services.outreach import access, consents, disclosure, heard, identity, store, views
 from services.outreach import watch as watches
 from services.outreach.access import Form, Writer
 from services.outreach.outcome import Outcome, StaffRef
@@ -172,7 +172,7 @@ async def planned_watch(at: Sitting, household_id: HouseholdId, ground: Referral
     tier = at.typed.one_of("tier", WatchTier, "段階を選んでください。")
     at.typed.done()
     whose = (member_id,) if member_id else ground.member_ids if ground else ()
-    basis = await consent.basis_for(at.tx, household_id, whose, ground.legal_basis if ground else consent.OTHERWISE)
+    basis = await consents.basis_for(at.tx, household_id, whose, ground.legal_basis if ground else consents.OTHERWISE)
     return watches.plan(plan_id, household_id, member_id, tier, basis=basis, by=at.by, at=at.tx.now, rules=at.rules, others=others)
 
 
