@@ -13,7 +13,8 @@ RECEPTION = Staff("r1", "試験 受付", frozenset({"reception"}))
 ELDERLY = Staff("e1", "試験 高齢", frozenset({"caseworker"}), frozenset({"elderly"}))
 POVERTY = Staff("p1", "試験 暮子", frozenset({"caseworker"}), frozenset({"poverty"}))
 #: everything a person typed; none of it may leave a unit by event
-TYPED = ("合言葉", "文子", "アイコトバ", "フミコ", "長太郎", "チョウタロウ", "秘密町", "0000-11-2222", "八年ほど外に", "04-01", "被保険者証の控え")
+NAMES = ("合言葉", "文子", "アイコトバ", "フミコ", "長太郎", "チョウタロウ")
+TYPED = (*NAMES, "秘密町", "0000-11-2222", "八年ほど外に出ていない", "1943-04-01", "被保険者証の控え")
 SHEET = {
     "route": "3", "name": "合言葉 文子", "kana": "アイコトバ フミコ", "birth": "S18.4.1", "role": "head", "area": "SHUZENJI", "town": "秘密町9001",
     "phone": "0000-11-2222", "text": "長男は八年ほど外に出ていない。", "topics": ["12", "13"], "urgency": "C", "consent": "not_asked",
