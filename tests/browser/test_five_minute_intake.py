@@ -51,7 +51,8 @@ async def take_consultation(person: Person, family: str, reading: str) -> None:
     await person.compose("ふみこ", "文子")
     await walk(person, "birth")
     await person.type("S18.4.1")
-    await choose(person, "area", "SHUZENJI")
+    await walk(person, "area")
+    await person.press("Home")  # 修善寺
     await choose(person, "care_level", "support2")
     await walk(person, "key_person")
     await person.press("Tab", "Enter")
