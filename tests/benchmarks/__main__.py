@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import os
+import signal
 import sys
 from datetime import UTC, datetime
 
@@ -55,6 +56,7 @@ def main() -> int:
     given = parser.parse_args()
     if unknown := set(given.parts) - set(PARTS):
         parser.error(f"no such part: {' '.join(sorted(unknown))}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped and thrown away
     began, load = datetime.now(UTC), os.getloadavg()[0]
     print(f"{figures.machine()}; load {load:.2f}")
     sections = {part: Section(*told) for part, told in PARTS.items() if part in (given.parts or PARTS)}
