@@ -12,6 +12,8 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from shared.messaging import positions
+from shared.messaging.delivery import Delivery
+from shared.messaging.failures import reason_of
 from shared.messaging.handlers import Handlers
 from shared.messaging.inbox import Inbox
 from shared.messaging.leases import Leases
@@ -43,6 +45,8 @@ class Consumer:
         self.moved = time.monotonic()
         self.counts = self._settling.counts
         self.thefts = 0
+        self.rewrites = 0
+        self._incarnation = ""
 
     def stop(self) -> None:
         """The batch in hand is finished."""
@@ -72,32 +76,51 @@ class Consumer:
                 self.thefts += isinstance(error, Stolen)
                 self.state = "retrying"
                 failures = 0 if self.position != before else failures + 1
-                log.info("consumer_restarts consumer=%s reason=%s", self.name, error if isinstance(error, Interrupted) else type(error).__name__)
+                reason = str(error) if isinstance(error, Interrupted) else reason_of(error)
+                log.log(logging.WARNING if failures > 2 else logging.INFO, "consumer_restarts consumer=%s reason=%s", self.name, reason)
                 await unless(self._stopping, asyncio.sleep(min(0.02 * 2 ** min(failures, 8), 3.0)))
 
     async def _lead(self, epoch: int) -> None:
         self.state = "starting"
         incarnation, last = await self._link.identity(self.stream)
         async with self._db.transaction() as tx:
-            self.position = await positions.take_over(tx.connection, self.name, self.source, epoch, incarnation, last)
+            start = await positions.take_over(tx.connection, self.name, self.source, epoch, incarnation, last)
+        self.position, self._incarnation = start.position, incarnation
         watch = asyncio.ensure_future(self._leases.lost(self.name, epoch))
         watch.add_done_callback(lambda _: self.nudge("lease lost"))
         try:
             async with Puller(self._link, self.stream, self.name, self.source) as self._puller:
                 await self._settling.release(epoch)
-                await self._puller.start(self.position + 1)
+                pending = await self._puller.start(start.first)
                 self.state = "consuming"
+                if start.anchor:
+                    await self._begin_at(epoch, self._puller, start.anchor, pending)
                 while not self._stopping.is_set():
                     await self._round(epoch, self._puller)
         finally:
             self._puller = None
             watch.cancel()
 
+    async def _begin_at(self, epoch: int, puller: Puller, anchor: tuple[int, str], pending: int) -> None:
+        """The last event that was done must stand where it stood. If not, the broker lost it and may have put others in its place:
+        no position in that stream means anything, and it is read from the beginning."""
+        deliveries = await puller.next() if pending else []
+        if deliveries and (deliveries[0].stream_seq, deliveries[0].id) == anchor:
+            await self._settle(epoch, puller, deliveries)
+            return
+        log.error("stream_rewritten consumer=%s position=%s", self.name, self.position)
+        async with self._db.transaction() as tx:
+            await positions.rewritten(tx.connection, self.name, epoch)
+        self.rewrites += 1
+        raise Interrupted("the stream was rewritten")
+
     async def _round(self, epoch: int, puller: Puller) -> None:
-        deliveries = await puller.next()
+        await self._settle(epoch, puller, await puller.next())
+
+    async def _settle(self, epoch: int, puller: Puller, deliveries: list[Delivery]) -> None:
         await self._settling.take(epoch, deliveries)
         last = deliveries[-1]
-        self.position, self.lag, self.moved = last.stream_seq, last.pending, time.monotonic()
+        self.position, self.lag, self.moved = max(self.position, last.stream_seq), last.pending, time.monotonic()
         await puller.acknowledge(last)
 
     async def measure(self) -> None:
@@ -107,10 +130,20 @@ class Consumer:
         if self.lag == 0 or self.state == "standby":
             self.moved = time.monotonic()
 
+    async def look_at_stream(self) -> None:
+        """A stream that became another one or shorter without our connection noticing (a new leader in the cluster).
+
+        Raises BrokerError or one of AWAY."""
+        known = self._incarnation, self.position  # before the question: while it is answered, we may move on
+        incarnation, last = await self._link.identity(self.stream)
+        if self.state == "consuming" and known[0] == self._incarnation and (incarnation != known[0] or last < known[1]):
+            self.nudge("stream changed")
+
     @property
     def still_seconds(self) -> float:
         """How long the position has not moved although there is something to do."""
         return time.monotonic() - self.moved if self.state != "standby" and (self.lag or self.state != "consuming") else 0.0
 
     def status(self) -> dict[str, Any]:
-        return {"state": self.state, "position": self.position, "lag": self.lag, "thefts": self.thefts, **vars(self.counts)}
+        mine = {"state": self.state, "position": self.position, "lag": self.lag, "thefts": self.thefts, "rewrites": self.rewrites}
+        return mine | vars(self.counts)

@@ -5,18 +5,20 @@ from uuid import UUID
 
 from nats.aio.msg import Msg
 
+from shared.messaging import canary
+from shared.messaging.canary import Canary
 from shared.messaging.envelope import Envelope, EnvelopeError, check_subject, decode, household_of
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """`content` is the envelope, or why there is none. `held`: it comes from held_event, its stream position was passed before."""
+    """`content` is the envelope, a canary, or why there is neither. `held`: it comes from held_event, its stream position was passed before."""
 
     subject: str
     headers: dict[str, str]
     data: bytes
     stream_seq: int
-    content: Envelope | EnvelopeError
+    content: Envelope | EnvelopeError | Canary
     held: bool = False
     consumer_seq: int = 0
     pending: int = 0
@@ -25,6 +27,15 @@ class Delivery:
     @property
     def envelope(self) -> Envelope | None:
         return self.content if isinstance(self.content, Envelope) else None
+
+    @property
+    def canary(self) -> Canary | None:
+        return self.content if isinstance(self.content, Canary) else None
+
+    @property
+    def id(self) -> str:
+        """The event's id as the header has it, "" when there is none."""
+        return self.headers.get("ce-id", "")
 
     @property
     def household(self) -> UUID | None:
@@ -44,7 +55,9 @@ def kept(source: str, subject: str, headers: dict[str, str], data: bytes, stream
     return Delivery(subject, headers, data, stream_seq, _read(source, subject, headers, data, stream_seq), True)
 
 
-def _read(source: str, subject: str, headers: dict[str, str], data: bytes, stream_seq: int) -> Envelope | EnvelopeError:
+def _read(source: str, subject: str, headers: dict[str, str], data: bytes, stream_seq: int) -> Envelope | EnvelopeError | Canary:
+    if canary.is_canary(subject, source):
+        return canary.read(headers)
     try:
         envelope = decode(headers, data, stream_seq=stream_seq)
         check_subject(envelope, subject, source)

@@ -88,9 +88,12 @@ def encode(event: Event, *, id: UUID, source: str, now: datetime, correlation_id
     return headers
 
 
-def stamp(headers: Mapping[str, str], *, seq: int, pos: int, traceparent: str | None, tracestate: str | None) -> dict[str, str]:
-    """Complete headers of one message. `Nats-Msg-Id` lets the broker drop a second copy."""
-    complete = {"Nats-Msg-Id": headers["ce-id"], **headers, "ce-subjectseq": str(seq), "ce-outboxpos": str(pos)}
+def stamp(
+    headers: Mapping[str, str], *, seq: int, pos: int, traceparent: str | None, tracestate: str | None, copy: int = 0
+) -> dict[str, str]:
+    """Complete headers of one message. `Nats-Msg-Id` lets the broker drop a second one, unless it is published again on purpose (`copy`)."""
+    message_id = f"{headers['ce-id']}.{copy}" if copy else headers["ce-id"]
+    complete = {"Nats-Msg-Id": message_id, **headers, "ce-subjectseq": str(seq), "ce-outboxpos": str(pos)}
     if traceparent:
         complete["ce-traceparent"] = escape(traceparent)
     if tracestate:

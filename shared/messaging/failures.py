@@ -8,6 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from shared.messaging.envelope import EnvelopeError
+from shared.messaging.older import DatabaseOlderThanStream
 from shared.runtime.problems import Refusal
 
 
@@ -28,7 +29,7 @@ def classify(error: BaseException) -> Failure:
     if isinstance(error, DBAPIError):
         state = getattr(error.orig, "sqlstate", None) or ""
         return Failure.TRANSIENT if error.connection_invalidated or state.startswith(_PASSING) else Failure.UNKNOWN
-    if isinstance(error, OSError | TimeoutError | PoolTimeout):
+    if isinstance(error, OSError | TimeoutError | PoolTimeout | DatabaseOlderThanStream):
         return Failure.TRANSIENT
     if isinstance(error, EnvelopeError | ValidationError | Refusal):
         return Failure.PERMANENT

@@ -40,6 +40,7 @@ class Counts:
     held: int = 0
     parked: int = 0
     skipped: int = 0
+    canaries: int = 0
 
     def __iadd__(self, other: "Counts") -> "Counts":
         for item in fields(self):
@@ -65,7 +66,7 @@ class Inbox:
                 counts.duplicates += 1
                 continue
             applied = await self._one(tx, state, delivery, counts)
-            state.stream_seq = delivery.stream_seq
+            state.passed(delivery)
             if drain and applied and delivery.household in state.with_held:
                 await self._drain(tx, state, delivery.household, counts)
         await state.save(tx.connection)
@@ -86,7 +87,7 @@ class Inbox:
         if delivery.held:
             await held.forget(tx.connection, self.source, delivery)
         else:
-            state.stream_seq = delivery.stream_seq
+            state.passed(delivery)
         await state.save(tx.connection)
         return Counts(parked=1)
 
@@ -97,6 +98,9 @@ class Inbox:
     async def _one(self, tx: Transaction, state: Positions, delivery: Delivery, counts: Counts) -> bool:
         """True when it was applied: what was held behind it may go on."""
         envelope = delivery.envelope
+        if delivery.canary:
+            counts.canaries += 1
+            return False
         if envelope is None:
             await self._set_aside(tx, state, delivery, str(delivery.content))
             counts.parked += 1

@@ -94,6 +94,11 @@ class Link:
         """One call of the JetStream API. Raises BrokerError, or one of AWAY; a missing permission is a timeout."""
         return answer(await self.request(f"$JS.API.{subject}", json.dumps(body).encode() if body else b"", timeout=timeout))
 
+    async def state(self, stream: str) -> tuple[str, int]:
+        """(when the stream was made, last sequence). Another time of making is another stream."""
+        info = await self.api(f"STREAM.INFO.{stream}")
+        return str(info["created"]), int(info["state"]["last_seq"])
+
     async def identity(self, stream: str) -> tuple[str, int]:
         """(incarnation, last sequence). The incarnation changes when the stream is made again or declared repaired."""
         info = await self.api(f"STREAM.INFO.{stream}")

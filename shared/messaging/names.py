@@ -1,6 +1,10 @@
 """Names on the broker, made from unit codes in one place."""
 
 
+#: what every unit that publishes answers: `svc.<unit>.repair.<asker>`
+REPAIR = "repair"
+
+
 def stream_of(unit: str) -> str:
     """`cases-children` → `EVT_CASES_CHILDREN`."""
     return "EVT_" + unit.replace("-", "_").upper()
@@ -9,6 +13,11 @@ def stream_of(unit: str) -> str:
 def consumer_name(unit: str, source: str) -> str:
     """One durable consumer per (unit, source); `p0` leaves room for partitions by shard."""
     return f"{unit}--{source}--p0"
+
+
+def audit_name(unit: str) -> str:
+    """The consumer with which a unit looks at its own stream."""
+    return f"{unit}--audit"
 
 
 def source_in(consumer: str, unit: str) -> str | None:

@@ -17,17 +17,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shared.contracts.event import Event
 from shared.messaging import sql
 from shared.messaging.envelope import MAX_DATA, Envelope, EnvelopeError, encode, subject_of
+from shared.messaging.older import DatabaseOlderThanStream
 from shared.runtime.telemetry import context_headers
 
 _DERIVED = UUID("0b6f6f0e-3a57-4f7e-9f0e-5f3f6c2f7a11")
 _SUBJECT = re.compile(r"evt\.[a-z][a-z0-9-]{1,30}\.[a-z0-9_-]{1,40}\.[a-z0-9_-]{1,60}\.v[1-9][0-9]?\.[0-9a-f]")
 
-#: One statement, one round trip. `drawn` locks households in sorted order (no deadlock between two writers); the join
+#: One statement, one round trip. What a handler publishes again after its database was restored is known by its id and left out; an outbox
+#: that is older than its stream writes nothing. `drawn` locks households in sorted order (no deadlock between two writers); the join
 #: hands out a row, and with it the next identity value, only for a household whose lock is held.
 _APPEND = """
 with event as (
-    select * from unnest($1::text[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::bytea[], $8::text[], $9::text[])
-        with ordinality as e(channel, household, event_id, type, subject, headers, payload, traceparent, tracestate, n)
+    select * from unnest($1::text[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::bytea[], $8::text[], $9::text[], $10::bool[])
+        with ordinality as e(channel, household, event_id, type, subject, headers, payload, traceparent, tracestate, derived, n)
+    where not (derived and exists (select from outbox o where o.event_id = e.event_id))
+      and not exists (select from outbox_stream where older_since is not null)
 ), wanted as (
     select channel, household, count(*) as events from event group by channel, household
 ), drawn as (
@@ -56,12 +60,13 @@ class _Row:
     payload: bytes
     traceparent: str | None
     tracestate: str | None
+    derived: bool
 
 
 async def append(connection: AsyncConnection, unit: str, events: Sequence[tuple[Event, Envelope | None]], now: datetime) -> list[int]:
     """Writes the events with what caused them; gives each its sequence within (channel, household), in order.
 
-    Raises EnvelopeError (too_large, wrong_subject) before anything is written: an event the broker would refuse
+    Raises DatabaseOlderThanStream, and EnvelopeError (too_large, wrong_subject) before anything is written: an event the broker would refuse
     must fail in front of the person who caused it, not an hour later in the relay.
     """
     if not events:
@@ -69,6 +74,8 @@ async def append(connection: AsyncConnection, unit: str, events: Sequence[tuple[
     rows = _rows(unit, events, now)
     columns = [[getattr(row, name) for row in rows] for name in _Row.__slots__]
     written = await sql.rows(connection, _APPEND, *columns)
+    if len(written) < sum(not row.derived for row in rows):
+        raise DatabaseOlderThanStream
     return [row.seq for row in sorted(written, key=lambda row: row.pos)]
 
 
@@ -101,9 +108,9 @@ def _row(unit: str, event: Event, cause: Envelope | None, index: int, now: datet
     )
     # A handler's events are appended when its batch commits; by then its span is over, so it was noted in the envelope.
     traceparent, tracestate = (cause.handled_in, None) if cause and cause.handled_in else here
-    return _Row(
-        type(event).channel, event.household_id, event_id, type(event).type_name(), subject, json.dumps(headers), payload, traceparent, tracestate
-    )
+    kind = type(event)
+    text = json.dumps(headers)
+    return _Row(kind.channel, event.household_id, event_id, kind.type_name(), subject, text, payload, traceparent, tracestate, cause is not None)
 
 
 def derived_id(consumer: str, causation_id: UUID, index: int) -> UUID:

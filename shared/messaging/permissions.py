@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from shared.messaging.names import consumer_name
+from shared.messaging.names import REPAIR, audit_name, consumer_name
 from shared.runtime.unit import Unit
 
 ACCOUNT = "TSUNAGARI"
@@ -27,19 +27,23 @@ NAMES = ("$JS.API.STREAM.NAMES", "$JS.API.CONSUMER.NAMES.*")
 
 
 def permissions_of(unit: Unit, sources: Sequence[Unit]) -> UserPermissions:
-    """Least for a unit: its own subjects, its own consumers, its own inbox."""
-    own = [f"evt.{unit.code}.>", f"$JS.API.STREAM.INFO.{unit.stream}", *NAMES]
+    """Least for a unit: its own subjects and messages, its own consumers, its own inbox, a repair asked of those it hears."""
+    own = [f"evt.{unit.code}.>", f"$JS.API.STREAM.MSG.GET.{unit.stream}", *_pulling(unit.stream, audit_name(unit.code)), *NAMES]
     heard = [subject for source in sources for subject in consumer_subjects(unit, source)]
-    asked = [f"svc.{name}.{unit.code}" for name in unit.asks]
-    served = [f"svc.{unit.code}.{name}.*" for name in unit.serves]
+    asked = [f"svc.{name}.{unit.code}" for name in (*unit.asks, *(f"{source.code}.{REPAIR}" for source in sources))]
+    served = [f"svc.{unit.code}.{name}.*" for name in (*unit.serves, *((REPAIR,) if unit.publishes else ()))]
     return UserPermissions(unit.code, (*own, *heard, *asked), (f"_INBOX_{unit.code}.>", *served), answers=bool(served))
 
 
 def consumer_subjects(unit: Unit, source: Unit) -> list[str]:
     """No CREATE, no DELETE, no other unit's consumer."""
-    at = f"{source.stream}.{consumer_name(unit.code, source.code)}"
+    return _pulling(source.stream, consumer_name(unit.code, source.code))
+
+
+def _pulling(stream: str, consumer: str) -> list[str]:
+    at = f"{stream}.{consumer}"
     return [
-        f"$JS.API.STREAM.INFO.{source.stream}",
+        f"$JS.API.STREAM.INFO.{stream}",
         f"$JS.API.CONSUMER.INFO.{at}",
         f"$JS.API.CONSUMER.MSG.NEXT.{at}",
         f"$JS.API.CONSUMER.RESET.{at}",

@@ -10,8 +10,9 @@ from typing import Any, Protocol
 
 from nats.aio.client import Client
 
+from shared.messaging.canary import CHANNEL
 from shared.messaging.link import BrokerError, answer
-from shared.messaging.names import consumer_name
+from shared.messaging.names import audit_name, consumer_name
 from shared.messaging.permissions import UserPermissions, accounts_text, permissions_of
 from shared.runtime.unit import Unit
 
@@ -70,6 +71,7 @@ def desired(units: Sequence[Unit], *, replicas: int = 1, max_bytes: int = 1 << 2
     The server sets `max_bytes` aside per stream and refuses a stream for which the disk has no room (10047)."""
     streams = [stream_config(unit, replicas, max_bytes) for unit in units]
     consumers = [consumer_config(unit, source, channels) for unit in units for source, channels in sources_of(unit, units).items()]
+    consumers += [audit_config(unit) for unit in units]
     users = [permissions_of(unit, [source for source in sources_of(unit, units)]) for unit in units]
     return Desired((*streams, _advisories(replicas)), tuple(consumers), tuple(users))
 
@@ -89,7 +91,7 @@ def stream_config(unit: Unit, replicas: int, max_bytes: int) -> StreamWanted:
         "duplicate_window": 120 * NANO,
         "allow_atomic": True,
         "allow_rollup_hdrs": False,
-        "allow_msg_ttl": False,
+        "allow_msg_ttl": True,  # for the canary; what the outbox holds is never given one
         "allow_direct": False,
         "mirror_direct": False,
         "deny_delete": False,
@@ -99,9 +101,21 @@ def stream_config(unit: Unit, replicas: int, max_bytes: int) -> StreamWanted:
     return StreamWanted(unit.stream, config)
 
 
+def audit_config(unit: Unit) -> ConsumerWanted:
+    """How a unit looks at its own stream: headers only, from wherever it asks."""
+    name = audit_name(unit.code)
+    config = {**_pulled(name), "filter_subjects": [f"evt.{unit.code}.>"], "headers_only": True}
+    return ConsumerWanted(unit.stream, name, unit.code, unit.code, config)
+
+
 def consumer_config(unit: Unit, source: Unit, channels: Sequence[str]) -> ConsumerWanted:
     name = consumer_name(unit.code, source.code)
-    config = {
+    config = {**_pulled(name), "filter_subjects": [f"evt.{source.code}.{channel}.>" for channel in (*channels, CHANNEL)]}
+    return ConsumerWanted(source.stream, name, unit.code, source.code, config)
+
+
+def _pulled(name: str) -> dict[str, Any]:
+    return {
         "name": name,
         "durable_name": name,
         "deliver_policy": "all",
@@ -109,10 +123,8 @@ def consumer_config(unit: Unit, source: Unit, channels: Sequence[str]) -> Consum
         "ack_wait": 300 * NANO,
         "max_deliver": -1,
         "max_ack_pending": 1024,
-        "filter_subjects": [f"evt.{source.code}.{channel}.>" for channel in channels],
         "replay_policy": "instant",
     }
-    return ConsumerWanted(source.stream, name, unit.code, source.code, config)
 
 
 def _advisories(replicas: int) -> StreamWanted:

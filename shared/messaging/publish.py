@@ -35,7 +35,7 @@ class Message:
 async def publish_batch(link: Link, messages: Sequence[Message], *, timeout: float = 5.0) -> list[int]:
     """All or none. Gives their stream sequences. Raises BrokerError, Unacceptable, or one of AWAY (then the outcome is unknown)."""
     if len(messages) == 1:
-        return [await publish_one(link, messages[0], timeout=timeout)]
+        return [(await publish_one(link, messages[0], timeout=timeout)).seq]
     client, batch = link.client, uuid4().hex
     for number, message in enumerate(messages, 1):
         headers = {**message.headers, "Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(number)}
@@ -51,8 +51,16 @@ async def publish_batch(link: Link, messages: Sequence[Message], *, timeout: flo
     return list(range(last - len(messages) + 1, last + 1))
 
 
-async def publish_one(link: Link, message: Message, *, timeout: float = 5.0) -> int:
-    """Gives the stream sequence, also when the broker had the message already (`duplicate`)."""
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """`duplicate`: the broker had the message already; `seq` is where."""
+
+    seq: int
+    duplicate: bool
+
+
+async def publish_one(link: Link, message: Message, *, timeout: float = 5.0) -> Stored:
+    """One message with an answer. Raises like `publish_batch`."""
     try:
         with _refusing():
             stored = answer(await link.request(message.subject, message.data, headers=message.headers, timeout=timeout))
@@ -60,7 +68,7 @@ async def publish_one(link: Link, message: Message, *, timeout: float = 5.0) -> 
         if error.code in UNACCEPTABLE:
             raise Unacceptable(str(error)) from error
         raise
-    return int(stored["seq"])
+    return Stored(int(stored["seq"]), bool(stored.get("duplicate")))
 
 
 class _refusing:

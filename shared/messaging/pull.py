@@ -62,11 +62,15 @@ class Puller:
             except AWAY:
                 pass  # the connection is gone, and the subscription with it
 
-    async def start(self, sequence: int) -> None:
-        """Deliveries begin at this stream sequence with delivery number 1. A consumer that does not exist is a timeout."""
+    async def start(self, sequence: int) -> int:
+        """Deliveries begin at this stream sequence with delivery number 1; gives how many there are now.
+
+        A consumer that does not exist is a timeout."""
         self._subscription = await self._client.subscribe(self._inbox, cb=self._on_message)
         info = await self._link.api(f"CONSUMER.RESET.{self._stream}.{self._consumer}", {"seq": sequence}, timeout=3)
-        self._expecting = int(info.get("num_pending", 0)) > 0
+        pending = int(info.get("num_pending", 0))
+        self._expecting = pending > 0
+        return pending
 
     def interrupt(self, reason: str) -> None:
         self._broken = self._broken or Interrupted(reason)

@@ -21,10 +21,12 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 from shared.messaging import sql
 from shared.messaging.envelope import stamp
 from shared.messaging.leases import Leases
-from shared.messaging.link import AWAY, BrokerError, Link
+from shared.messaging.link import AWAY, BrokerError, Disconnected, Link
+from shared.messaging.own_stream import OwnStream
 from shared.messaging.publish import DUPLICATE_IN_BATCH, FULL, NO_BATCH, Message, Unacceptable, publish_batch, publish_one
 from shared.messaging.waiting import unless, woken
 from shared.runtime import telemetry
+from shared.runtime.unit import Unit
 
 log = logging.getLogger("tsunagari.messaging")
 
@@ -35,16 +37,25 @@ MAX_LINKS = 128
 POLL_FIRST, POLL_LAST = 0.05, 0.25
 
 _PENDING = """
-select pos, household, seq, type, subject, headers::text as headers, payload, traceparent, tracestate, created_at
+select pos, household, seq, type, subject, headers::text as headers, payload, traceparent, tracestate, created_at, copy
 from outbox o
 where published_at is null and not exists (
     select from outbox b where b.household = o.household and b.published_at is null and b.blocked_reason is not null)
 order by pos limit $1
 """
+#: the bounds let PostgreSQL look into the pieces that matter and no other
 _MARK = """
-update outbox o set published_at = clock_timestamp(), stream_seq = p.stream_seq, incarnation = $4
-from unnest($1::bigint[], $2::bigint[]) as p(pos, stream_seq)
-where o.pos = p.pos and o.published_at is null and exists (select from worker_lease where name = 'relay' and epoch = $3)
+with marked as (
+    update outbox o set published_at = clock_timestamp(), stream_seq = p.stream_seq, incarnation = $4
+    from unnest($1::bigint[], $2::bigint[]) as p(pos, stream_seq)
+    where o.pos = p.pos and o.pos between $6 and $7 and o.published_at is null
+      and exists (select from worker_lease where name = 'relay' and epoch = $3)
+    returning o.pos, o.stream_seq
+), known as (
+    update outbox_stream s set last_seq = greatest(s.last_seq, m.seq), last_pos = greatest(s.last_pos, m.pos)
+    from (select max(stream_seq) as seq, max(pos) as pos from marked) m where s.stream = $5 and m.seq is not null
+)
+select count(*) as events from marked
 """
 _BLOCK = "update outbox set blocked_reason = $2 where pos = $1"
 
@@ -52,16 +63,16 @@ Rows = Sequence[Row[Any]]
 
 
 class Relay:
-    """`state`: standby, idle, publishing, retrying (broker away), full (back-pressure)."""
+    """`state`: standby, idle, publishing, retrying (broker away), full (back-pressure), older (the database is older than the stream)."""
 
-    def __init__(self, stream: str, engine: AsyncEngine, link: Link, leases: Leases, wake: asyncio.Event) -> None:
-        self._stream = stream
+    def __init__(self, unit: Unit, engine: AsyncEngine, link: Link, leases: Leases, wake: asyncio.Event) -> None:
+        self._stream = unit.stream
         self._engine = engine
         self._link = link
         self._leases = leases
         self._wake = wake
         self._stopping = asyncio.Event()
-        self._incarnation: tuple[int, str] = (-1, "")
+        self.own = OwnStream(unit, link)
         self.state = "standby"
         self.oldest_pending: datetime | None = None
         self.published = 0
@@ -90,15 +101,19 @@ class Relay:
 
     async def _lead(self, connection: AsyncConnection, epoch: int) -> None:
         poll = POLL_FIRST
+        self.own.begin()
         while self._leases.epoch(LEASE) == epoch and not self._stopping.is_set():
             self._wake.clear()
+            right = await self.own.is_right(connection)
             rows = _within(await sql.rows(connection, _PENDING, BATCH), MAX_BYTES)
             self.oldest_pending = rows[0].created_at if rows else None
-            if rows:
-                poll = POLL_FIRST
-                await self._publish(connection, rows, epoch)
-                continue
-            self.state = "idle"
+            if right:
+                if rows:
+                    poll = POLL_FIRST
+                    await self._publish(connection, rows, epoch)
+                    continue
+                await self.own.sing(connection)
+            self.state = self.own.state
             if not await woken(self._wake, poll):
                 poll = min(poll * 1.5, POLL_LAST)
 
@@ -108,7 +123,7 @@ class Relay:
         retrying = AsyncRetrying(
             retry=retry_if_exception_type((BrokerError, *AWAY)),
             wait=wait_exponential_jitter(multiplier=0.05, max=5),
-            stop=lambda _: self._stopping.is_set() or self._leases.epoch(LEASE) != epoch,
+            stop=lambda _: self._stopping.is_set() or self._leases.epoch(LEASE) != epoch or not self.own.is_known,
             sleep=self._rest,
             before_sleep=self._note,
             reraise=True,
@@ -117,17 +132,25 @@ class Relay:
             stored: list[tuple[int, int]] = await retrying(self._send, connection, rows)
         except (BrokerError, *AWAY):
             return
-        touched = await sql.run(connection, _MARK, [pos for pos, _ in stored], [seq for _, seq in stored], epoch, self._incarnation[1])
+        if not stored:
+            return
+        positions, sequences = [pos for pos, _ in stored], [seq for _, seq in stored]
+        bounds = (positions[0], positions[-1])
+        touched = int((await sql.rows(connection, _MARK, positions, sequences, epoch, self.own.created, self._stream, *bounds))[0].events)
         self.published += touched
-        if stored and not touched:  # fenced: a successor leads and finds these rows itself
+        if not touched:  # fenced: a successor leads and finds these rows itself
             await self._leases.forget(LEASE)
 
     async def _send(self, connection: AsyncConnection, rows: Rows) -> list[tuple[int, int]]:
-        await self._know_incarnation()
+        if not self.own.is_known:
+            raise Disconnected("the stream behind a new connection is looked at before anything is published")
         with _send_span(self._stream, rows) as traceparent:
             messages = [_message(row, traceparent) for row in rows]
             try:
+                if len(messages) == 1:
+                    return [(rows[0].pos, await self._single(connection, messages[0]))]
                 sequences = await publish_batch(self._link, messages)
+                await self.own.noticed(connection, sequences[0], sequences[-1])
                 return list(zip([row.pos for row in rows], sequences, strict=True))
             except Unacceptable:
                 pass
@@ -145,7 +168,7 @@ class Relay:
             if row.household in blocked:
                 continue
             try:
-                stored.append((row.pos, await publish_one(self._link, message)))
+                stored.append((row.pos, await self._single(connection, message)))
             except Unacceptable as error:  # append refuses such events; should one get through, only its household waits
                 blocked.add(row.household)
                 self.blocked += 1
@@ -153,10 +176,11 @@ class Relay:
                 await sql.run(connection, _BLOCK, row.pos, str(error))
         return stored
 
-    async def _know_incarnation(self) -> None:
-        generation = self._link.generation
-        if self._incarnation[0] != generation:
-            self._incarnation = (generation, (await self._link.identity(self._stream))[0])
+    async def _single(self, connection: AsyncConnection, message: Message) -> int:
+        stored = await publish_one(self._link, message)
+        if not stored.duplicate:
+            await self.own.noticed(connection, stored.seq, stored.seq)
+        return stored.seq
 
     def _note(self, attempt: RetryCallState) -> None:
         error = attempt.outcome.exception() if attempt.outcome else None
@@ -183,7 +207,7 @@ def _within(rows: Rows, limit: int) -> Rows:
 
 
 def _message(row: Row[Any], transport: str | None) -> Message:
-    headers = stamp(json.loads(row.headers), seq=row.seq, pos=row.pos, traceparent=row.traceparent, tracestate=row.tracestate)
+    headers = stamp(json.loads(row.headers), seq=row.seq, pos=row.pos, traceparent=row.traceparent, tracestate=row.tracestate, copy=row.copy)
     if transport:
         headers["traceparent"] = transport
     return Message(row.subject, row.payload, headers)

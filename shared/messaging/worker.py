@@ -13,15 +13,17 @@ from uuid import uuid4
 
 from sqlalchemy import text
 
-from shared.messaging import requests
+from shared.messaging import repair, requests
+from shared.messaging.audit import Auditor
 from shared.messaging.consume import Consumer
 from shared.messaging.failures import reason_of
 from shared.messaging.handlers import Handlers, WorkerContext
 from shared.messaging.intents import Intents
 from shared.messaging.leases import Leases
 from shared.messaging.link import AWAY, BrokerError, Link
-from shared.messaging.names import source_in
+from shared.messaging.names import REPAIR, source_in
 from shared.messaging.relay import LEASE, Relay
+from shared.messaging.repair import Gaps
 from shared.messaging.timers import Timers
 from shared.messaging.waiting import unless
 from shared.runtime.announce import hear_announcements
@@ -35,10 +37,15 @@ log = logging.getLogger("tsunagari.messaging")
 LOOK_EVERY, LOOKS = 2.0, 5
 LOOK_AGAIN = 0.3
 FINISH_WITHIN = 20.0
-#: not ready when events wait longer than this, or a consumer stands still while the broker has something for it
-LATE_AFTER, STILL_AFTER = 30.0, 60.0
+#: not ready when events wait longer than this, a consumer stands still while the broker has something for it, or a gap does not close
+LATE_AFTER, STILL_AFTER, GAP_AFTER = 30.0, 60.0, 300.0
 
-_RELEASING = text("select distinct source from consumer_subject where state = 'releasing'")
+_ASKED = text(
+    """
+    select name, stream_seq, exists (select from consumer_subject s where s.source = c.source and s.state = 'releasing') as releasing
+    from consumer_cursor c
+    """
+)
 
 
 class Worker:
@@ -48,6 +55,8 @@ class Worker:
         self.unit, self.db = unit, db
         self.handlers = handlers.copy()
         hear_announcements(self.handlers)
+        if unit.publishes:
+            self.handlers.serve(REPAIR)(repair.answer)
         self.handlers.check()
         if unheard := self.handlers.missing(subscription.channel for subscription in unit.consumes):
             log.warning("events_without_handler unit=%s %s", unit.code, " ".join(unheard))
@@ -56,9 +65,11 @@ class Worker:
         self.link = Link(unit.code, settings)
         self.leases = Leases(db.engine, f"{settings.instance}/{uuid4().hex[:8]}")
         self.context = WorkerContext(db, self._ask, self._stopping)
-        self.relay = Relay(unit.stream, db.engine, self.link, self.leases, self._wakes[0])
+        self.relay = Relay(unit, db.engine, self.link, self.leases, self._wakes[0])
         self.timers = Timers(db, self.handlers.timers, self._wakes[1])
         self.intents = Intents(self.context, self.handlers.intents, self._wakes[2])
+        self.gaps = Gaps(self.context)
+        self.auditor = Auditor(db, self.link, unit, self.leads_relay, self._stopping)
         self.responders = requests.Responders(unit.code, self.handlers, self.context)
         self.consumers: dict[str, Consumer] = {}
         self._working: set[asyncio.Task[None]] = set()
@@ -75,8 +86,12 @@ class Worker:
         self.leases.want([LEASE])
         for name, part in (("link", self.link.keep), ("leases", self.leases.keep), ("wake", self._pass_on_wakes), ("look", self._look_around)):
             self._supervise(self._carrying, name, part)
-        for name, part in (("relay", self.relay.run), ("timers", self.timers.run), ("intents", self.intents.run)):
+        working = {"relay": self.relay.run, "timers": self.timers.run, "intents": self.intents.run, "gaps": self.gaps.run, "audit": self.auditor.run}
+        for name, part in working.items():
             self._supervise(self._working, name, part)
+
+    def leads_relay(self) -> bool:
+        return self.leases.epoch(LEASE) is not None and self.relay.own.is_known
 
     async def stop(self) -> None:
         """At most about 25 seconds; what is not finished by then is rolled back and done by the next worker."""
@@ -123,19 +138,20 @@ class Worker:
                 wake.set()
 
     async def _look_around(self) -> None:
-        """Finds the consumers provisioned for this unit (a new domain needs no release here), their lag, and released households."""
+        """Finds the consumers provisioned for this unit (a new domain needs no release here), their lag, and what an operator asked for."""
         while self.unit.consumes:
             await self.link.up.wait()
             try:
                 await self._discover()
                 await asyncio.gather(*(consumer.measure() for consumer in self.consumers.values()))
+                await asyncio.gather(*(consumer.look_at_stream() for consumer in self.consumers.values()))
             except (BrokerError, *AWAY) as error:
                 log.info("looking_around_failed unit=%s error=%s", self.unit.code, type(error).__name__)
                 await asyncio.sleep(LOOK_AGAIN)
                 continue
             for _ in range(LOOKS if self.consumers else 1):
                 await asyncio.sleep(LOOK_EVERY)
-                await self._pass_on_releases()
+                await self._pass_on_orders()
 
     async def _discover(self) -> None:
         found: dict[str, str] = {}
@@ -150,12 +166,15 @@ class Worker:
             self._supervise(self._working, name, consumer.run)
         self.leases.want(found)
 
-    async def _pass_on_releases(self) -> None:
+    async def _pass_on_orders(self) -> None:
+        """A released household, a position set back: the consumer that leads begins again from what the database says."""
+        stood = {name: consumer.position for name, consumer in self.consumers.items() if consumer.state == "consuming"}
         async with self.db.read() as rd:
-            sources = {row.source for row in await rd.rows(_RELEASING)}
-        for consumer in self.consumers.values():
-            if consumer.source in sources:
-                consumer.nudge("release")
+            rows = await rd.rows(_ASKED)
+        for row in rows:
+            consumer = self.consumers.get(row.name)
+            if consumer and (row.releasing or row.stream_seq < stood.get(row.name, 0)):
+                consumer.nudge("asked by an operator")
 
     def status(self) -> dict[str, Any]:
         """For /readyz and the operators: counts and states, judged by progress and not by an open connection."""
@@ -166,6 +185,10 @@ class Worker:
             reasons.append("events wait for the broker")
         if self.timers.overdue_seconds > STILL_AFTER:
             reasons.append("timers are overdue")
+        if self.relay.own.older:
+            reasons.append("the database is older than the stream: adopt-stream")
+        if self.gaps.longest > GAP_AFTER:
+            reasons.append("events are missing and their source does not send them again")
         return {
             "ready": not reasons,
             "reasons": reasons,
@@ -176,7 +199,11 @@ class Worker:
                 "published": self.relay.published,
                 "fallbacks": self.relay.fallbacks,
                 "blocked": self.relay.blocked,
+                "lost": self.relay.own.lost,
+                "older": self.relay.own.older,
             },
+            "gaps": {"households": self.gaps.count, "longest_seconds": round(self.gaps.longest, 1), "asked": self.gaps.asked},
+            "audit": vars(self.auditor.total),
             "consumers": {consumer.name: consumer.status() for consumer in self.consumers.values()},
             "timers": {"fired": self.timers.fired, "failed": self.timers.failed, "overdue_seconds": round(self.timers.overdue_seconds, 1)},
             "intents": {"done": self.intents.done, "waiting_for_a_person": self.intents.waiting_for_a_person},

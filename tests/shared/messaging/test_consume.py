@@ -12,6 +12,7 @@ from shared.contracts.event import Event
 from shared.contracts.household import HouseholdRegistered
 from shared.messaging import Envelope, Handlers
 from shared.messaging.held import request_release, set_aside
+from shared.messaging.positions import rewind
 from shared.runtime.database import Transaction
 from shared.runtime.problems import Refusal
 from shared.runtime.testing import eventually
@@ -78,10 +79,10 @@ async def test_reading_the_stream_again_from_its_beginning_changes_nothing(town:
         await wire.put(registered(home), seq)
     worker = await town.worker(BETA)
     await town.until_effects(BETA, 3)
-    async with (await town.db(BETA)).transaction() as tx:
-        await tx.execute(text("update consumer_cursor set stream_seq = 0"))
     consumer = worker.consumers["beta--alpha--p0"]
-    consumer.nudge("test")
+    async with (await town.db(BETA)).transaction() as tx:
+        assert await rewind(tx, consumer.name, 0)
+        assert not await rewind(tx, "beta--nobody--p0", 0)
     await eventually(lambda: consumer.counts.duplicates == 3)
     await wire.put(registered(home), 4)
     await town.until_effects(BETA, 4)

@@ -7,7 +7,7 @@ import pytest
 
 from shared.contracts.household import HouseholdRegistered
 from shared.messaging import Envelope, Handlers, Worker, leases, positions, pull
-from shared.messaging.positions import Fenced, take_over
+from shared.messaging.positions import Fenced, Start, take_over
 from shared.runtime.database import Transaction
 from shared.runtime.testing import eventually
 from tests.shared.messaging.town import ALPHA, BETA, Town, household, note, registered
@@ -121,7 +121,7 @@ async def test_a_process_frozen_inside_its_transaction_does_not_block_its_succes
 
 async def test_an_older_epoch_can_neither_take_over_nor_commit(town: Town) -> None:
     async with (await town.db(BETA)).transaction() as tx:
-        assert await take_over(tx.connection, NAME, "alpha", 5, "1@now", 0) == 0
+        assert await take_over(tx.connection, NAME, "alpha", 5, "1@now", 0) == Start(0)
     async with (await town.db(BETA)).transaction() as tx:
         with pytest.raises(Fenced):
             await take_over(tx.connection, NAME, "alpha", 4, "1@now", 0)
