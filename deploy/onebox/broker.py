@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.onebox import process
-from deploy.onebox.probe import http_ok
+from deploy.onebox.probe import http_json, http_ok
 
 #: bytes; a stream takes 64 KiB a message, the rest is room for headers and for answers of `svc.` requests and of the JetStream API
 MAX_PAYLOAD = 262_144
@@ -115,11 +116,17 @@ jetstream {{
     def command(self) -> list[str]:
         return [*self.wrap, str(program()), "--config", str(self.config)]
 
-    def check(self) -> None:
-        """`nats-server -t`: 設定が読めるかを起動せずに確かめる。"""
+    def check(self) -> str:
+        """`nats-server -t`: 設定が読めるかを起動せずに確かめ、その印（sha256:…）を返す。Raises: BrokerFailed。"""
         done = subprocess.run([*self.command(), "-t"], capture_output=True, text=True)
         if done.returncode:
             raise BrokerFailed(f"NATS の設定が正しくありません。 / nats-server refuses its configuration.\n{done.stderr or done.stdout}")
+        found = re.search(r"sha256:[0-9a-f]{64}", done.stderr + done.stdout)
+        return found[0] if found else ""
+
+    def has_loaded(self, digest: str) -> bool:
+        """動いている nats-server が、この印の設定を読み終えているか（/varz）。読み直しを断ったときも、ここで分かる。"""
+        return str(http_json(f"{self.monitor}/varz").get("config_digest", "")) == digest
 
     def is_ready(self) -> bool:
         """JetStream まで使えるか（/healthz）。"""

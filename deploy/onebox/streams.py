@@ -16,7 +16,7 @@ def accounts(units: Sequence[Unit], passwords: dict[str, str]) -> str:
     return provision.accounts_conf(units, passwords)
 
 
-async def prepare(url: str, units: Sequence[Unit], stream_bytes: int) -> list[str]:
+async def prepare(url: str, units: Sequence[Unit], stream_bytes: int, replicas: int = 1) -> list[str]:
     """ストリームとコンシューマーを今の unit.toml に合わせ、変えたものを返す。何度呼んでもよい。"""
     try:
         client = await asyncio.wait_for(nats.connect(url, inbox_prefix=b"_INBOX_provisioner", allow_reconnect=False, connect_timeout=10), 15)
@@ -26,6 +26,6 @@ async def prepare(url: str, units: Sequence[Unit], stream_bytes: int) -> list[st
             "Cannot connect to NATS. Check NATS_URL.", f"{type(error).__name__}: {error}",
         ) from error  # fmt: skip
     try:
-        return [str(change) for change in await provision.apply(client, provision.desired(units, max_bytes=stream_bytes))]
+        return [str(change) for change in await provision.apply(client, provision.desired(units, replicas=replicas, max_bytes=stream_bytes))]
     finally:
         await client.close()
