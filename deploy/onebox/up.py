@@ -147,7 +147,7 @@ class Up:
         """読み直しは断られることがある（そのとき nats-server は前の設定のまま動き続ける）。"""
         if not wait_until(lambda: node.has_loaded(digest), 20):
             log = process.tail(self.home.log("nats" if node.membership is None else f"nats-{node.name}"))
-            raise Trouble("NATS が新しい設定を読み直しません。make down のあと make up をしてください。", "NATS did not reload: `make down` first.", log)
+            raise Trouble("NATS が新しい設定を読み直しません。make down のあと make up を。", "NATS did not reload: `make down` first.", log)
 
     # ── databases and streams ─────────────────────────────────────
     def _databases(self, layout: Layout) -> None:
