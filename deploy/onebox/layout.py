@@ -63,6 +63,7 @@ class Layout:
     nats_nodes: int = 1
     workers: int = 1  # processes of each unit; the second and later ones carry events only
     roomy: bool = True  # whether the disk has place for gigabytes of streams
+    stream_bytes: int = 1 << 29  # what a stream may grow to
     _code: dict[Path, str] = field(default_factory=dict)
 
     # ── addresses ─────────────────────────────────────────────────
@@ -158,7 +159,14 @@ class Layout:
 
     def unit_programs(self) -> list[Program]:
         programs = [self._unit_program(unit, unit.code, self.environment(unit)) for unit in self.units]
-        return [*programs, *(one for number in range(2, self.workers + 1) for one in self._more_workers(number))]
+        return [*programs, *(one for number in range(2, self.workers + 1) for one in self._more_workers(number)), self._keeper()]
+
+    def _keeper(self) -> Program:
+        """消えたストリームやコンシューマーを、人を待たずに作り直す。unit.toml は見るたびに読むので、分野が増えても入れ替えない。"""
+        told = {"NATS_URL": self.broker_url(PROVISIONER), "NATS_REPLICAS": str(len(self.brokers) or 1), "STREAM_BYTES": str(self.stream_bytes)}
+        code = self.code([ROOT / "shared" / "messaging", ROOT / "shared" / "runtime"])
+        argv = [sys.executable, "-m", "shared.messaging.keeper"]
+        return Program("keeper", argv, {**process_environment(), **told}, str(ROOT), UNITS, fingerprint=code)
 
     def _more_workers(self, number: int) -> list[Program]:
         """同じユニットのもう一つの運び手。どちらか一方が lease を持ち、もう一方は控える。"""

@@ -68,7 +68,8 @@ class Up:
             self.home, port, chosen_units(self.only), known_units(), keep_ports=supervised,
             database_url=os.environ.get("DATABASE_URL", ""), nats_url=os.environ.get("NATS_URL", ""),
             nats_accounts_managed=bool(os.environ.get("NATS_ACCOUNTS_MANAGED")),
-            nats_nodes=self._count("NATS_NODES", (1, 3, 5)), workers=self._count("WORKERS", (1, 2, 3)), roomy=self._roomy(),
+            nats_nodes=self._count("NATS_NODES", (1, 3, 5)), workers=self._count("WORKERS", (1, 2, 3)),
+            roomy=self._roomy(), stream_bytes=self._stream_bytes(),
         )  # fmt: skip
         if not layout.units:
             raise Trouble("動かせるユニットがまだありません。", "There is no unit to run yet.")
@@ -163,7 +164,7 @@ class Up:
         from deploy.onebox import streams
 
         with self.steps.step("ストリームを用意する / streams and consumers"):
-            asyncio.run(streams.prepare(layout.broker_url(PROVISIONER), speakers(layout.everyone), self._stream_bytes(), len(layout.brokers) or 1))
+            asyncio.run(streams.prepare(layout.broker_url(PROVISIONER), speakers(layout.everyone), layout.stream_bytes, len(layout.brokers) or 1))
             layout.write_manifest()
 
     def _stream_bytes(self) -> int:
