@@ -19,7 +19,8 @@ def accounts(units: Sequence[Unit], passwords: dict[str, str]) -> str:
 async def prepare(url: str, units: Sequence[Unit], stream_bytes: int, replicas: int = 1) -> list[str]:
     """ストリームとコンシューマーを今の unit.toml に合わせ、変えたものを返す。何度呼んでもよい。"""
     try:
-        client = await asyncio.wait_for(nats.connect(url, inbox_prefix=b"_INBOX_provisioner", allow_reconnect=False, connect_timeout=10), 15)
+        servers = url.split(",")
+        client = await asyncio.wait_for(nats.connect(servers, inbox_prefix=b"_INBOX_provisioner", allow_reconnect=False, connect_timeout=10), 15)
     except (OSError, TimeoutError, NatsError) as error:
         raise Trouble(
             "NATS につながりません。NATS_URL の宛先・ユーザー・パスワードを確かめてください。",

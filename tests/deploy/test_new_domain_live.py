@@ -9,26 +9,22 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
-import asyncpg
 import psutil
 import pytest
-from httpx2 import AsyncClient, HTTPError
 
-from deploy.onebox.home import ROOT, read_json
+from deploy.onebox.home import ROOT
 from deploy.onebox.ports import free_port
 from shared.runtime.auth import Staff
-from shared.runtime.settings import Settings
-from shared.runtime.testing import eventually, signed_cookies
+from shared.runtime.testing import eventually
+from tests.deploy.reception import RECEPTION, Load, ask, browser
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 TITLE = "外国人住民の窓口"
-RECEPTION = Staff("uketsuke-1", "見本 はな", frozenset({"reception"}))
 CASEWORKER = Staff("migrants-1", "見本 migrants", frozenset({"caseworker"}), domains=frozenset({"migrants"}))
 LEFT_OUT = shutil.ignore_patterns(".venv", ".git", ".tsunagari", "__pycache__", "node_modules", ".*_cache", "tests", "docs")
 
@@ -59,20 +55,6 @@ class Tree:
         """name → (pid, when it was created): a restart changes at least one of them."""
         return {one["name"]: (one["pid"], psutil.Process(one["pid"]).create_time()) for one in self.status()["programs"]}
 
-    async def ask(self, unit: str, statement: str, *values: object) -> list[Any]:
-        connection = await asyncpg.connect(read_json(self.home / "box.json")["databases"][unit].replace("+asyncpg", ""))
-        try:
-            return list(await connection.fetch(statement, *values))
-        finally:
-            await connection.close()
-
-    def browser(self, staff: Staff) -> AsyncClient:
-        """Signed in with a ticket sealed by the box's own key."""
-        manifest = read_json(self.home / "box.json")
-        url = f"http://localhost:{self.port}"
-        settings = Settings(profile="test", database_url=manifest["databases"]["intake"], ticket_keys=manifest["ticket_keys"], public_url=url)
-        return AsyncClient(base_url=url, headers=signed_cookies(staff, settings) | {"accept": "text/html"}, timeout=30.0)
-
 
 @pytest.fixture
 def tree() -> Iterator[Tree]:
@@ -89,44 +71,9 @@ def tree() -> Iterator[Tree]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def sheet(to: str) -> dict[str, Any]:
-    mother = {"role": "head", "name": "計測 文子", "kana": "ケイソク フミコ", "birth": "S18.4.1"}
-    told = {"topics": ["03"], "text": "話を聞いてほしい。", "urgency": "D", "consent": "not_asked", "area": "UNKNOWN"}
-    return {"form_key": str(uuid4()), "route": "3", **mother, **told, "refer_to": [to]}
-
-
-@dataclass
-class Load:
-    """A reception that takes one consultation after the other; a form is sent again with its key until it is answered."""
-
-    page: AsyncClient
-    stop: asyncio.Event = field(default_factory=asyncio.Event)
-    taken: int = 0
-    refused: list[str] = field(default_factory=list)
-
-    async def run(self) -> None:
-        while not self.stop.is_set():
-            await self.take("cases-elderly")
-            await asyncio.sleep(0.05)
-
-    async def take(self, to: str) -> None:
-        form = sheet(to)
-        for _ in range(20):
-            try:
-                answer = await self.page.post("/intake/new", data=form)
-            except HTTPError as error:
-                self.refused.append(type(error).__name__)
-            else:
-                if answer.status_code == 201:
-                    self.taken += 1
-                    return
-                self.refused.append(f"{answer.status_code}")
-            await asyncio.sleep(0.1)
-
-
 async def test_a_new_domain_joins_under_load_and_nobody_else_is_restarted(tree: Tree) -> None:
     before = tree.processes()
-    async with tree.browser(RECEPTION) as reception, tree.browser(CASEWORKER) as caseworker:
+    async with browser(tree.home, RECEPTION) as reception, browser(tree.home, CASEWORKER) as caseworker:
         load = Load(reception)
         running = asyncio.create_task(load.run())
         await asyncio.to_thread(tree.run, "deploy.onebox.new_domain", "migrants", TITLE)
@@ -141,7 +88,7 @@ async def test_a_new_domain_joins_under_load_and_nobody_else_is_restarted(tree: 
         for unit in ("notify", "intake"):
             await eventually(lambda unit=unit: announced(tree, unit), 30)
         await load.take("cases-migrants")
-        (referral,) = await eventually(lambda: tree.ask("cases-migrants", "select * from referral where version = 1"), 30)
+        (referral,) = await eventually(lambda: ask(tree.home, "cases-migrants", "select * from referral where version = 1"), 30)
         # What it says is heard: an accepted referral opens a case, and notify's place in the newcomer's stream moves.
         heard = await position(tree)
         answer = await caseworker.post(f"/d/migrants/referrals/{referral['referral_id']}/accept", data={"version": "1"})
@@ -151,17 +98,17 @@ async def test_a_new_domain_joins_under_load_and_nobody_else_is_restarted(tree: 
         await running
         assert load.refused == []
         await eventually(lambda: everything_arrived(tree, load.taken), 60)
-    (kept,) = await tree.ask("intake", "select count(*) from consultation")
+    (kept,) = await ask(tree.home, "intake", "select count(*) from consultation")
     assert kept["count"] == load.taken > 20
     assert (await asyncio.to_thread(tree.processes)) == after
 
 
 async def announced(tree: Tree, unit: str) -> bool:
-    return bool(await tree.ask(unit, "select 1 from announced_unit where unit = 'cases-migrants' and title = $1", TITLE))
+    return bool(await ask(tree.home, unit, "select 1 from announced_unit where unit = 'cases-migrants' and title = $1", TITLE))
 
 
 async def position(tree: Tree) -> int:
-    rows = await tree.ask("notify", "select stream_seq from consumer_cursor where name = 'notify--cases-migrants--p0'")
+    rows = await ask(tree.home, "notify", "select stream_seq from consumer_cursor where name = 'notify--cases-migrants--p0'")
     return int(rows[0]["stream_seq"]) if rows else 0
 
 
@@ -171,6 +118,6 @@ async def heard_more(tree: Tree, than: int) -> bool:
 
 async def everything_arrived(tree: Tree, taken: int) -> bool:
     """Every consultation of the load has become a referral at the desk it was for."""
-    elderly = await tree.ask("cases-elderly", "select count(*) from referral")
-    migrants = await tree.ask("cases-migrants", "select count(*) from referral")
+    elderly = await ask(tree.home, "cases-elderly", "select count(*) from referral")
+    migrants = await ask(tree.home, "cases-migrants", "select count(*) from referral")
     return int(elderly[0]["count"]) + int(migrants[0]["count"]) == taken
