@@ -13,7 +13,7 @@ help: ## この一覧 / this list
 env:
 	@sh deploy/onebox/bootstrap.sh
 
-up: env ## 立ち上げる（PORT=8080、ONLY=cases-children）/ start everything
+up: env ## 立ち上げる（PORT=8080、ONLY=cases-children、NATS_NODES=3、WORKERS=2）/ start everything
 	@$(PY) -m deploy.onebox up $(foreach unit,$(ONLY),--only $(unit))
 
 down: env ## 止める。データは残る / stop, keeping the data

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from deploy.onebox.staff import people
+from deploy.onebox.staff import FILE, Roll
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,13 +43,13 @@ class Request(flask.Request):
         return self.root_url
 
 
-def create_app(client_id: str, client_secret: str, callback: str, key_file: Path) -> flask.Flask:
-    """Flask アプリ。知っている職員と、知っているクライアントだけを相手にする。"""
-    staff = people()
+def create_app(client_id: str, client_secret: str, callback: str, key_file: Path, staff_file: Path = FILE) -> flask.Flask:
+    """Flask アプリ。知っている職員と、知っているクライアントだけを相手にする。職員は、動かしたまま足せる。"""
+    roll = Roll(staff_file)
     app = flask.Flask(__name__, template_folder=str(PAGES), static_folder=str(PAGES), static_url_path="/pages")
     app.request_class = Request
     app.secret_key = os.urandom(16)
-    init_app(app, require_client_registration=True, user_claims=[User(sub=one.sub, claims=one.claims()) for one in staff])
+    init_app(app, require_client_registration=True, user_claims=[User(sub=one.sub, claims=one.claims()) for one in roll.now()])
     _without_debugger(app)
     with app.test_request_context():
         app.preprocess_request()
@@ -63,8 +63,8 @@ def create_app(client_id: str, client_secret: str, callback: str, key_file: Path
                 token_endpoint_auth_method=ClientAllowAny(),
             )
         )
-    _only_known_doors(app, {one.sub for one in staff})
-    app.context_processor(lambda: {"staff": staff})
+    _only_known_doors(app, roll)
+    app.context_processor(lambda: {"staff": roll.now()})
     return app
 
 
@@ -73,15 +73,17 @@ def _without_debugger(app: flask.Flask) -> None:
     app.wsgi_app = app.wsgi_app.app  # type: ignore[method-assign,attr-defined]
 
 
-def _only_known_doors(app: flask.Flask, subjects: set[str]) -> None:
+def _only_known_doors(app: flask.Flask, roll: Roll) -> None:
     @app.before_request
     def refuse_the_rest() -> None:
         endpoint = (flask.request.endpoint or "").rpartition(".")[2]
         if endpoint not in OPEN | {"static"}:
             flask.abort(404)
         if endpoint == "authorize" and flask.request.method == "POST" and flask.request.form.get("action") != "deny":
-            if flask.request.form.get("sub") not in subjects:
+            person = next((one for one in roll.now() if one.sub == flask.request.form.get("sub")), None)
+            if person is None:
                 flask.abort(400)
+            storage.store_user(User(sub=person.sub, claims=person.claims()))
 
     @app.after_request
     def headers(response: flask.Response) -> flask.Response:
@@ -122,7 +124,8 @@ def main() -> None:
     os.environ["AUTHLIB_INSECURE_TRANSPORT"] = "1"  # plain http on loopback
     given = os.environ
     callback = given["PUBLIC_URL"] + "/auth/callback"
-    app = create_app(given["OIDC_CLIENT_ID"], given["OIDC_CLIENT_SECRET"], callback, Path(given["ISSUER_KEY_FILE"]))
+    client = (given["OIDC_CLIENT_ID"], given["OIDC_CLIENT_SECRET"])
+    app = create_app(*client, callback, Path(given["ISSUER_KEY_FILE"]), Path(given.get("STAFF_FILE") or FILE))
     make_server("127.0.0.1", int(given["LISTEN_PORT"]), under("/oidc", app), threaded=True, request_handler=Quiet).serve_forever()
 
 

@@ -3,15 +3,17 @@
 import hashlib
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
 
 from deploy.onebox import gateway
 from deploy.onebox.broker import EmbeddedNats
+from deploy.onebox.cluster import NatsCluster, NodePorts
 from deploy.onebox.databases import Server
 from deploy.onebox.gateway import Gateway, Route
 from deploy.onebox.home import ROOT, Home, write_private
@@ -24,6 +26,8 @@ CONSOLE = ROOT / "deploy" / "console" / "unit.toml"
 SIGN_IN = "intake"  # mounts /auth, so it runs whenever somebody is to sign in
 PROVISIONER = "provisioner"
 DISCOVERY = "/oidc/.well-known/openid-configuration"
+#: not staff.yaml: the issuer looks at it again whenever it has changed
+ISSUER_READS = [ROOT / "deploy" / "onebox" / name for name in ("issuer.py", "staff.py", "pages")]
 
 
 def known_units() -> list[Unit]:
@@ -56,6 +60,10 @@ class Layout:
     nats_url: str = ""  # a given NATS server
     nats_accounts_managed: bool = False
     keep_ports: bool = False
+    nats_nodes: int = 1
+    workers: int = 1  # processes of each unit; the second and later ones carry events only
+    roomy: bool = True  # whether the disk has place for gigabytes of streams
+    stream_bytes: int = 1 << 29  # what a stream may grow to
     _code: dict[Path, str] = field(default_factory=dict)
 
     # ── addresses ─────────────────────────────────────────────────
@@ -83,18 +91,29 @@ class Layout:
         return {code: self.home.secret(f"nats:{code}") for code in [*(unit.code for unit in self.everyone), PROVISIONER, "observer", "sys"]}
 
     @cached_property
-    def broker(self) -> EmbeddedNats | None:
+    def brokers(self) -> list[EmbeddedNats]:
+        """組み込みの nats-server: 一台か、クラスターの全員。与えられたサーバーを使うときは空。"""
         if self.nats_url:
-            return None
+            return []
         from deploy.onebox.streams import accounts
 
-        text = accounts(speakers(self.everyone), self.broker_passwords)
-        return EmbeddedNats(self.home.path / "nats", self.internal("nats"), self.internal("nats-monitor"), accounts=text)
+        text, store = accounts(speakers(self.everyone), self.broker_passwords), "20GB" if self.roomy else "6GB"
+        if self.nats_nodes == 1:
+            return [EmbeddedNats(self.home.path / "nats", self.internal("nats"), self.internal("nats-monitor"), accounts=text, store=store)]
+        names = [f"nats-{number}" for number in range(1, self.nats_nodes + 1)]
+        ports = [NodePorts(*(self.internal(name + door) for door in ("", "-monitor", "-route"))) for name in names]
+        return NatsCluster.at(
+            self.home.path / "nats-cluster", accounts=text, store=store, password=self.home.secret("nats-route"), ports=ports
+        ).nodes  # fmt: skip
+
+    @property
+    def broker(self) -> EmbeddedNats | None:
+        return next(iter(self.brokers), None)
 
     def broker_url(self, user: str) -> str:
         """`user`（ユニットの code か provisioner）の NATS_URL。与えられたサーバーでは、アカウントも任されているときだけ書き換える。"""
-        if self.broker is not None:
-            return self.broker.url.replace("://", f"://{user}:{quote(self.broker_passwords[user], safe='')}@")
+        if self.brokers:
+            return ",".join(node.url.replace("://", f"://{user}:{quote(self.broker_passwords[user], safe='')}@") for node in self.brokers)
         if user == PROVISIONER or not self.nats_accounts_managed:
             return self.nats_url
         scheme, _, rest = self.nats_url.partition("://")
@@ -128,23 +147,41 @@ class Layout:
                     fingerprint=digest([self.postgres.settings_text()]),
                 )
             )  # fmt: skip
-        if self.broker:
-            programs.append(
-                Program(
-                    "nats", self.broker.command(), {"PATH": "/usr/bin:/bin"}, str(self.broker.home), SERVERS,
-                    ready=self.broker.health, fingerprint=digest([self.broker.text()]),
-                )
-            )  # fmt: skip
-        return programs
+        return [*programs, *(self._broker_program(node) for node in self.brokers)]
+
+    def _broker_program(self, node: EmbeddedNats) -> Program:
+        """利用者と権限だけが変わったときは、止めずに読み直させる（つながりは切れない）。"""
+        return Program(
+            "nats" if node.membership is None else f"nats-{node.name}", node.command(), {"PATH": "/usr/bin:/bin"}, str(node.home), SERVERS,
+            ready=node.health, fingerprint=digest([replace(node, accounts="").text()]),
+            reload=digest([node.accounts]), reload_signal=int(signal.SIGHUP),
+        )  # fmt: skip
 
     def unit_programs(self) -> list[Program]:
-        return [
-            Program(
-                unit.code, [sys.executable, "-m", unit.package], self.environment(unit), str(ROOT), UNITS,
-                ready=self.address(unit) + "/readyz", fingerprint=self.code_of(unit),
-            )
-            for unit in self.units
-        ]  # fmt: skip
+        programs = [self._unit_program(unit, unit.code, self.environment(unit)) for unit in self.units]
+        return [*programs, *(one for number in range(2, self.workers + 1) for one in self._more_workers(number)), self._keeper()]
+
+    def _keeper(self) -> Program:
+        """消えたストリームやコンシューマーを、人を待たずに作り直す。unit.toml は見るたびに読むので、分野が増えても入れ替えない。"""
+        told = {"NATS_URL": self.broker_url(PROVISIONER), "NATS_REPLICAS": str(len(self.brokers) or 1), "STREAM_BYTES": str(self.stream_bytes)}
+        code = self.code([ROOT / "shared" / "messaging", ROOT / "shared" / "runtime"])
+        argv = [sys.executable, "-m", "shared.messaging.keeper"]
+        return Program("keeper", argv, {**process_environment(), **told}, str(ROOT), UNITS, fingerprint=code)
+
+    def _more_workers(self, number: int) -> list[Program]:
+        """同じユニットのもう一つの運び手。どちらか一方が lease を持ち、もう一方は控える。"""
+        programs = []
+        for unit in speakers(self.units):
+            name = f"{unit.code}-{number}"
+            told = {"ROLES": "worker", "INSTANCE": name, "LISTEN_PORT": str(self.internal(name))}
+            programs.append(self._unit_program(unit, name, {**self.environment(unit), **told}))
+        return programs
+
+    def _unit_program(self, unit: Unit, name: str, environment: dict[str, str]) -> Program:
+        return Program(
+            name, [sys.executable, "-m", unit.package], environment, str(ROOT), UNITS,
+            ready=f"http://127.0.0.1:{environment['LISTEN_PORT']}/readyz", fingerprint=self.code_of(unit),
+        )  # fmt: skip
 
     def doors(self) -> list[Program]:
         caddyfile = self.home.path / "Caddyfile"
@@ -156,11 +193,11 @@ class Layout:
         return [
             Program(
                 "issuer", [sys.executable, "-m", "deploy.onebox.issuer"], issuer, str(ROOT), DOORS,
-                ready=f"http://127.0.0.1:{self.internal('issuer')}{DISCOVERY}", fingerprint=self.code([ROOT / "deploy" / "onebox"]),
+                ready=f"http://127.0.0.1:{self.internal('issuer')}{DISCOVERY}", fingerprint=self.code(ISSUER_READS),
             ),
             Program(
                 "gateway", caddy, {"PATH": "/usr/bin:/bin", "HOME": str(self.home.path / "caddy")}, str(self.home.path), DOORS,
-                ready=f"{self.url}{DISCOVERY}", patience=8, fingerprint=digest([self.gateway.caddyfile()]),
+                ready=f"{self.url}{DISCOVERY}", patience=8, reload=digest([self.gateway.caddyfile()]), reload_signal=int(signal.SIGUSR1),
             ),
         ]  # fmt: skip
 
@@ -209,6 +246,8 @@ def bases(unit: Unit) -> list[str]:
 
 
 def sources(folder: Path) -> Iterable[Path]:
+    if folder.is_file():
+        yield folder
     for kind in ("*.py", "*.html", "*.yaml", "*.toml"):
         yield from folder.rglob(kind)
 

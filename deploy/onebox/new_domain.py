@@ -5,6 +5,7 @@
 """
 
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -101,7 +102,13 @@ def main() -> None:
         sys.exit(str(refusal))
     for path in written:
         print(path.relative_to(ROOT))
-    print(f"次に: make up ONLY=cases-{sys.argv[1]} で動かし、README.md の「まだ決めていないこと」を決める。")
+    generate()
+    print(f"次に: make up で動かし（ほかのプロセスは止まらない）、services/cases/{sys.argv[1]}/README.md の「まだ決めていないこと」を決める。")
+
+
+def generate() -> None:
+    """CODEOWNERS・AsyncAPI・出来事の表を作り直す。別のプロセスで: ここでは、もう古い一覧を読んでいるかもしれない。"""
+    subprocess.run([sys.executable, "-m", "shared.contracts.generate"], cwd=ROOT, check=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """準備ができたかを聞く。代理サーバーの設定には従わない（相手はいつもループバック）。"""
 
+import json
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
@@ -13,6 +15,16 @@ def http_ok(url: str, timeout: float = 2.0) -> bool:
             return bool(answer.status == 200)
     except (URLError, OSError):
         return False
+
+
+def http_json(url: str, timeout: float = 2.0) -> dict[str, Any]:
+    """答えの JSON。答えがなければ空。"""
+    try:
+        with _direct.open(url, timeout=timeout) as answer:
+            value = json.load(answer)
+    except (URLError, OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def alive(pid: int) -> bool:

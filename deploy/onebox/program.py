@@ -5,7 +5,7 @@ import json
 import signal
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,7 +20,10 @@ SERVERS, UNITS, DOORS = 0, 1, 2
 
 @dataclass(frozen=True)
 class Program:
-    """何を、どの環境で、誰として動かし、どう止め、どこで準備完了を聞くか。値が変われば再起動される。"""
+    """何を、どの環境で、誰として動かし、どう止め、どこで準備完了を聞くか。
+
+    値が変われば再起動される。`reload` だけが変わったときは、止めずに `reload_signal` を送って読み直させる。
+    """
 
     name: str
     argv: list[str]
@@ -33,11 +36,17 @@ class Program:
     death_signal: int = int(signal.SIGTERM)
     patience: float = 30.0
     fingerprint: str = ""  # of code and configuration files the process has read
+    reload: str = ""  # of configuration it reads again when told to
+    reload_signal: int = 0
 
     @property
     def identity(self) -> str:
         """この仕様の印。processes.json に写るので、入れ替えが済んだかが分かる（秘密は読み取れない）。"""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+
+    def may_become(self, other: "Program") -> bool:
+        """止めずに、合図だけで `other` になれるか。"""
+        return bool(self.reload_signal) and replace(self, reload=other.reload) == other
 
     @classmethod
     def read(cls, value: dict[str, Any]) -> Self:

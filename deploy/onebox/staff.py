@@ -1,6 +1,7 @@
 """架空の職員（staff.yaml）。"""
 
-from dataclasses import dataclass
+import contextlib
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -21,6 +22,22 @@ class Person:
 
     def claims(self) -> dict[str, object]:
         return {"name": self.name, "roles": self.roles, "domains": self.domains, "team": self.team, "staff_id": self.sub}
+
+
+@dataclass
+class Roll:
+    """職員の名簿。ファイルが変わったら、次に聞かれたとき読み直す（書きかけで読めなければ、前のまま）。"""
+
+    file: Path = FILE
+    _read_at: int = 0
+    _people: list[Person] = field(default_factory=list)
+
+    def now(self) -> list[Person]:
+        changed_at = self.file.stat().st_mtime_ns
+        if changed_at != self._read_at:
+            with contextlib.suppress(yaml.YAMLError, TypeError):
+                self._people, self._read_at = people(self.file), changed_at
+        return self._people
 
 
 def people(file: Path = FILE) -> list[Person]:

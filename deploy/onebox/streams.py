@@ -16,16 +16,17 @@ def accounts(units: Sequence[Unit], passwords: dict[str, str]) -> str:
     return provision.accounts_conf(units, passwords)
 
 
-async def prepare(url: str, units: Sequence[Unit], stream_bytes: int) -> list[str]:
+async def prepare(url: str, units: Sequence[Unit], stream_bytes: int, replicas: int = 1) -> list[str]:
     """ストリームとコンシューマーを今の unit.toml に合わせ、変えたものを返す。何度呼んでもよい。"""
     try:
-        client = await asyncio.wait_for(nats.connect(url, inbox_prefix=b"_INBOX_provisioner", allow_reconnect=False, connect_timeout=10), 15)
+        servers = url.split(",")
+        client = await asyncio.wait_for(nats.connect(servers, inbox_prefix=b"_INBOX_provisioner", allow_reconnect=False, connect_timeout=10), 15)
     except (OSError, TimeoutError, NatsError) as error:
         raise Trouble(
             "NATS につながりません。NATS_URL の宛先・ユーザー・パスワードを確かめてください。",
             "Cannot connect to NATS. Check NATS_URL.", f"{type(error).__name__}: {error}",
         ) from error  # fmt: skip
     try:
-        return [str(change) for change in await provision.apply(client, provision.desired(units, max_bytes=stream_bytes))]
+        return [str(change) for change in await provision.apply(client, provision.desired(units, replicas=replicas, max_bytes=stream_bytes))]
     finally:
         await client.close()

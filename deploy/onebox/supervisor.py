@@ -1,6 +1,7 @@
 """監督者: wanted.json に書かれたプログラムを動かし続ける。`make up` が戻ったあとも残る。
 
 何を動かすかは知らない。`up` が一覧を書き換えると、足りないものを起こし、要らないものを止め、仕様の変わったものを入れ替える。
+読み直せる設定（Program.reload）だけが変わったものには、止めずに合図を送る。
 落ちたプログラムは間を倍にしながら（0.5 秒から 30 秒まで）起こし直す。監督者自身が kill -9 されると、子は死の合図を受けて止まる。
 """
 
@@ -54,6 +55,13 @@ class Child:
         with contextlib.suppress(psutil.NoSuchProcess):
             self.created = psutil.Process(self.process.pid).create_time()
         log.info("started %s pid=%s", program.name, self.process.pid)
+
+    def become(self, program: Program) -> None:
+        """設定を読み直させる。動いていなければ、次に起こすときに新しいものを読む。"""
+        self.program = program
+        if self.process and self.stopping_since is None:
+            self.process.send_signal(program.reload_signal)
+            log.info("reloaded %s pid=%s", program.name, self.process.pid)
 
     def ask_to_stop(self) -> None:
         if self.process and self.stopping_since is None:
@@ -145,8 +153,15 @@ class Supervisor:
         for name, program in self.wanted.items():
             self.children.setdefault(name, Child(program))
         for name, child in self.children.items():
-            if self.wanted.get(name) != child.program:
-                child.ask_to_stop()
+            self._adapt(child, self.wanted.get(name))
+
+    def _adapt(self, child: Child, wanted: Program | None) -> None:
+        if wanted == child.program:
+            return
+        if wanted is not None and child.program.may_become(wanted):
+            child.become(wanted)
+        else:
+            child.ask_to_stop()
 
     def _care(self, child: Child) -> None:
         child.insist()

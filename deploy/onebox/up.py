@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 import psutil
 
 from deploy.onebox import databases, process
+from deploy.onebox.broker import EmbeddedNats
 from deploy.onebox.gateway import has_ipv6
 from deploy.onebox.home import ROOT, Home, write_private
 from deploy.onebox.layout import PROVISIONER, Layout, chosen_units, known_units, process_environment, speakers
 from deploy.onebox.ports import is_free
-from deploy.onebox.program import Program, Running, is_ready, read_running, read_wanted, write_wanted
+from deploy.onebox.program import Program, Running, is_ready, read_running, read_wanted, wait_until, write_wanted
 from deploy.onebox.progress import Say, Steps
 from deploy.onebox.trouble import Trouble, disk_full
 
@@ -67,10 +68,19 @@ class Up:
             self.home, port, chosen_units(self.only), known_units(), keep_ports=supervised,
             database_url=os.environ.get("DATABASE_URL", ""), nats_url=os.environ.get("NATS_URL", ""),
             nats_accounts_managed=bool(os.environ.get("NATS_ACCOUNTS_MANAGED")),
+            nats_nodes=self._count("NATS_NODES", (1, 3, 5)), workers=self._count("WORKERS", (1, 2, 3)),
+            roomy=self._roomy(), stream_bytes=self._stream_bytes(),
         )  # fmt: skip
         if not layout.units:
             raise Trouble("動かせるユニットがまだありません。", "There is no unit to run yet.")
         return layout
+
+    def _count(self, name: str, allowed: Sequence[int]) -> int:
+        """NATS_NODES・WORKERS。次の make up も同じ数で立ち上がるように覚える。"""
+        choices = [str(number) for number in allowed]
+        if (given := os.environ.get(name) or None) not in (None, *choices):
+            raise Trouble(f"{name}={given} にはできません。{'・'.join(choices)} のどれかです。", f"{name} must be one of {', '.join(choices)}.")
+        return int(self.home.remember(name.lower().replace("_", "-"), given, "1"))
 
     def _gateway_port(self, supervised: bool) -> int:
         if not (given := os.environ.get("PORT", "8080")).isdecimal() or not 0 <= int(given) <= 65535:
@@ -93,15 +103,18 @@ class Up:
                 layout.postgres.stop_leftover()
             if layout.postgres:
                 layout.postgres.prepare()
-            if layout.broker:
-                layout.broker.prepare()
-                layout.broker.check()
+            digests = []
+            for node in layout.brokers:
+                node.prepare()
+                digests.append(node.check())
             servers = layout.servers()
             now = read_wanted(self.home) if layout.keep_ports else {}
             write_wanted(self.home, {**now, **{one.name: one for one in servers}}.values())
             self._supervisor()
             for one in servers:
                 self._wait_server(one, say)
+            for node, digest in zip(layout.brokers, digests, strict=True):
+                self._wait_loaded(node, digest)
 
     def _supervisor(self) -> None:
         if self.home.is_supervised():
@@ -131,6 +144,12 @@ class Up:
             say(f"{program.name} を待っています")
             time.sleep(0.05)
 
+    def _wait_loaded(self, node: EmbeddedNats, digest: str) -> None:
+        """読み直しは断られることがある（そのとき nats-server は前の設定のまま動き続ける）。"""
+        if not wait_until(lambda: node.has_loaded(digest), 20):
+            log = process.tail(self.home.log("nats" if node.membership is None else f"nats-{node.name}"))
+            raise Trouble("NATS が新しい設定を読み直しません。make down のあと make up を。", "NATS did not reload: `make down` first.", log)
+
     # ── databases and streams ─────────────────────────────────────
     def _databases(self, layout: Layout) -> None:
         with self.steps.step("データベースを用意する / databases and migrations") as say:
@@ -145,13 +164,16 @@ class Up:
         from deploy.onebox import streams
 
         with self.steps.step("ストリームを用意する / streams and consumers"):
-            asyncio.run(streams.prepare(layout.broker_url(PROVISIONER), speakers(layout.everyone), self._stream_bytes()))
+            asyncio.run(streams.prepare(layout.broker_url(PROVISIONER), speakers(layout.everyone), layout.stream_bytes, len(layout.brokers) or 1))
             layout.write_manifest()
 
     def _stream_bytes(self) -> int:
         # nats-server reserves what a stream may grow to: a gigabyte each where there is room. Decided once, so that it never shrinks.
-        roomy = shutil.disk_usage(self.home.path).free > 40 * 1024**3
-        return int(self.home.remember("stream-bytes", None, str(1024**3 if roomy else 256 * 1024**2)))
+        return int(self.home.remember("stream-bytes", None, str(1024**3 if self._roomy() else 256 * 1024**2)))
+
+    def _roomy(self) -> bool:
+        """Decided at the first start: the limits that follow from it cannot be taken back while something is stored."""
+        return self.home.remember("roomy", None, "yes" if shutil.disk_usage(self.home.path).free > 40 * 1024**3 else "no") == "yes"
 
     # ── units and doors ───────────────────────────────────────────
     def _programs(self, layout: Layout) -> None:

@@ -55,7 +55,13 @@ def _pulling(stream: str, consumer: str) -> list[str]:
 PROVISIONER = UserPermissions(
     "provisioner",
     ("$JS.API.>",),
-    ("_INBOX_provisioner.>",),
+    # The keeper hears at once that something was taken away: names of streams and consumers, nothing of households.
+    (
+        "_INBOX_provisioner.>",
+        "$JS.EVENT.ADVISORY.STREAM.DELETED.>",
+        "$JS.EVENT.ADVISORY.STREAM.UPDATED.>",
+        "$JS.EVENT.ADVISORY.CONSUMER.DELETED.>",
+    ),
     publish_deny=("$JS.API.STREAM.MSG.GET.>", "$JS.API.DIRECT.GET.>", "$JS.API.CONSUMER.MSG.NEXT.>"),
 )
 #: the operators' console: names, configurations and counts, never a message

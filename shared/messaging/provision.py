@@ -5,7 +5,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from nats.aio.client import Client
@@ -19,6 +19,8 @@ from shared.runtime.unit import Unit
 NANO = 1_000_000_000
 ADVISORY = "ADVISORY"
 _ADVISORIES = ["$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>", "$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.>", "$JS.EVENT.ADVISORY.STREAM.>"]
+#: raised by provisioning, never made smaller: what is stored might not fit any more
+GROWING = ("max_bytes", "num_replicas")
 STREAM_NOT_FOUND, CONSUMER_NOT_FOUND = 10059, 10014
 
 
@@ -68,12 +70,22 @@ def sources_of(unit: Unit, units: Sequence[Unit]) -> dict[Unit, list[str]]:
 def desired(units: Sequence[Unit], *, replicas: int = 1, max_bytes: int = 1 << 29) -> Desired:
     """One stream per unit, one consumer per (unit, source), one user per unit.
 
-    The server sets `max_bytes` aside per stream and refuses a stream for which the disk has no room (10047)."""
+    The server sets `max_bytes` aside per stream and refuses a stream for which the disk has no room (10047).
+    Raises ManifestError when the manifests contradict each other."""
+    _contradict(units)
     streams = [stream_config(unit, replicas, max_bytes) for unit in units]
     consumers = [consumer_config(unit, source, channels) for unit in units for source, channels in sources_of(unit, units).items()]
     consumers += [audit_config(unit) for unit in units]
     users = [permissions_of(unit, [source for source in sources_of(unit, units)]) for unit in units]
     return Desired((*streams, _advisories(replicas)), tuple(consumers), tuple(users))
+
+
+def _contradict(units: Sequence[Unit]) -> None:
+    """Two units may not share a name: one would speak in the other's stream, or write into its database."""
+    for what in ("code", "stream", "database"):
+        names = [getattr(unit, what) for unit in units]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ManifestError(f"several units have the {what} {', '.join(twice)}")
 
 
 def stream_config(unit: Unit, replicas: int, max_bytes: int) -> StreamWanted:
@@ -196,6 +208,7 @@ async def _stream_change(api: _Api, stream: StreamWanted) -> Change | None:
         if error.code != STREAM_NOT_FOUND:
             raise
         return Change(f"create stream {stream.name}", f"STREAM.CREATE.{stream.name}", stream.config)
+    stream = replace(stream, config={**stream.config, **{name: _larger(has, stream.config, name) for name in GROWING if name in stream.config}})
     different = _different(has, stream.config)
     if not different:
         return None
@@ -233,6 +246,12 @@ def _different(has: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
         return (has.get(name) or 0) != (wanted[name] or 0)
 
     return sorted(name for name in wanted if differs(name))
+
+
+def _larger(has: Mapping[str, Any], wanted: Mapping[str, Any], name: str) -> int:
+    """-1 is no limit."""
+    old, new = int(has.get(name) or -1), int(wanted[name])
+    return -1 if old < 0 else max(old, new)
 
 
 def _ours(metadata: Mapping[str, str] | None) -> dict[str, str]:

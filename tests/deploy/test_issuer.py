@@ -17,18 +17,18 @@ from deploy.onebox import process
 from deploy.onebox.ports import free_port
 from deploy.onebox.probe import http_ok
 from deploy.onebox.program import wait_until
-from deploy.onebox.staff import people
+from deploy.onebox.staff import FILE, people
 
 CALLBACK = "http://localhost:8080/auth/callback"
 
 
 class Issuer:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, staff: Path = FILE) -> None:
         self.port = free_port()
         self.log = folder / "log"
         environment = {
             **os.environ, "PROFILE": "onebox", "OIDC_CLIENT_ID": "desk", "OIDC_CLIENT_SECRET": "secret", "PUBLIC_URL": "http://localhost:8080",
-            "ISSUER_KEY_FILE": str(folder / "key.pem"), "LISTEN_PORT": str(self.port),
+            "ISSUER_KEY_FILE": str(folder / "key.pem"), "LISTEN_PORT": str(self.port), "STAFF_FILE": str(staff),
         }  # fmt: skip
         self.process = process.spawn([sys.executable, "-m", "deploy.onebox.issuer"], log=self.log, env=environment)
         assert wait_until(lambda: http_ok(f"http://127.0.0.1:{self.port}/oidc/.well-known/openid-configuration"), 20), process.tail(self.log)
@@ -98,6 +98,22 @@ def test_nobody_makes_up_a_person(issuer: Issuer) -> None:
     assert issuer.ask("POST", issuer.authorize(), {"sub": "somebody-else"})[0].status == 400
     assert issuer.ask("PUT", "/oidc/users/kodomo-1", {"roles": "operator"})[0].status == 404
     assert issuer.ask("POST", "/oidc/oauth2/clients", {})[0].status == 404
+
+
+def test_a_person_added_to_the_staff_signs_in_without_a_restart(tmp_path: Path) -> None:
+    staff = tmp_path / "staff.yaml"
+    staff.write_text(FILE.read_text())
+    issuer = Issuer(tmp_path, staff)
+    try:
+        assert issuer.ask("POST", issuer.authorize(), {"sub": "migrants-1"})[0].status == 400
+        added = "- {sub: migrants-1, name: 見本 みなと, roles: [caseworker], domains: [migrants], team: 国際課, note: 足された人}\n"
+        staff.write_text(FILE.read_text() + added)
+        assert "見本 みなと" in issuer.ask("GET", issuer.authorize())[1]
+        assert issuer.ask("POST", issuer.authorize(), {"sub": "migrants-1"})[0].status in (302, 303)
+        staff.write_text(FILE.read_text() + "- {sub: [half")
+        assert "見本 みなと" in issuer.ask("GET", issuer.authorize())[1]
+    finally:
+        process.finish(issuer.process, signal.SIGKILL)
 
 
 def test_it_refuses_to_start_in_production() -> None:

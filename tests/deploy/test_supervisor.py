@@ -89,6 +89,31 @@ def test_a_changed_program_is_replaced_and_an_unchanged_one_left_alone(supervise
     assert supervised.running("two").pid == before[1].pid
 
 
+READER = [
+    sys.executable, "-c",
+    "import signal, time\nsignal.signal(1, lambda *_: print('read again', flush=True))\nprint('started', flush=True)\nwhile True: time.sleep(60)",
+]  # fmt: skip
+
+
+def test_a_program_whose_readable_configuration_changed_is_told_and_not_restarted(supervised: Supervised) -> None:
+    one = program("one", READER, reload="old", reload_signal=int(signal.SIGHUP))
+    write_wanted(supervised.home, [one])
+    before = supervised.running("one")
+    assert wait_until(lambda: "started" in supervised.home.log("one").read_text(), 15)
+    write_wanted(supervised.home, [changed := replace(one, reload="new")])
+    assert wait_until(lambda: "read again" in supervised.home.log("one").read_text(), 15)
+    assert wait_until(lambda: (now := supervised.one("one")) is not None and now.fingerprint == changed.identity, 15)
+    assert supervised.running("one").pid == before.pid
+
+
+def test_a_change_beside_the_readable_configuration_restarts_all_the_same(supervised: Supervised) -> None:
+    one = program("one", READER, reload="old", reload_signal=int(signal.SIGHUP))
+    write_wanted(supervised.home, [one])
+    before = supervised.running("one")
+    write_wanted(supervised.home, [replace(one, reload="new", fingerprint="new code")])
+    assert wait_until(lambda: (now := supervised.one("one")) is not None and now.pid not in (None, before.pid), 15)
+
+
 def test_a_program_no_longer_wanted_is_stopped(supervised: Supervised) -> None:
     write_wanted(supervised.home, [program("one", SLEEPER)])
     one = supervised.running("one")
