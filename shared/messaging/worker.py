@@ -63,14 +63,14 @@ class Worker:
         self.consumers: dict[str, Consumer] = {}
         self._working: set[asyncio.Task[None]] = set()
         self._carrying: set[asyncio.Task[None]] = set()
-        self._started_at = time.monotonic()
+        self.started_at = time.monotonic()
         self._turn = asyncio.Lock()
 
     async def _ask(self, subject: str, request: bytes, timeout: float = 5.0) -> bytes:
         return await requests.ask(self.link, self.unit.code, subject, request, timeout)
 
     async def start(self) -> None:
-        self._started_at = time.monotonic()
+        self.started_at = time.monotonic()
         self.link.on_client.append(self.responders.subscribe)
         self.leases.want([LEASE])
         for name, part in (("link", self.link.keep), ("leases", self.leases.keep), ("wake", self._pass_on_wakes), ("look", self._look_around)):
