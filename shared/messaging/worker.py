@@ -184,6 +184,10 @@ class Worker:
 
 
 async def _cancel(tasks: set[asyncio.Task[None]]) -> None:
-    for task in list(tasks):
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    """Told again until it ends: nats-py swallows a cancellation that comes in the middle of its connecting."""
+    stopped = list(tasks)
+    while left := {task for task in stopped if not task.done()}:
+        for task in left:
+            task.cancel()
+        await asyncio.wait(left, timeout=0.2)
+    await asyncio.gather(*stopped, return_exceptions=True)
