@@ -29,16 +29,16 @@ _COUNTS = "".join(f", (select count(*) from (select from {what} limit {MOST}) as
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Counts end at `MOST`. `clock_difference`: seconds by which the database's clock is ahead of ours."""
+    """Counts end at `MOST` and are None in a unit without a backbone. `clock_difference`: seconds by which the database's clock is ahead of ours."""
 
     clock_difference: float
-    blocked: int = 0
-    unknown_types: int = 0
-    set_aside: int = 0
-    held: int = 0
-    dead: int = 0
-    timers_overdue: int = 0
-    intents_waiting: int = 0
+    blocked: int | None = None
+    unknown_types: int | None = None
+    set_aside: int | None = None
+    held: int | None = None
+    dead: int | None = None
+    timers_overdue: int | None = None
+    intents_waiting: int | None = None
 
 
 class Probe:

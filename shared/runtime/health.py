@@ -101,10 +101,10 @@ def look(figures: Figures | None, status: dict[str, Any], pressure: Pressure | N
     """What a person should look into although the process does its work."""
     found: dict[str, bool] = {}
     if figures:
-        found["events are blocked in the outbox"] = figures.blocked > 0
-        found["events of an unknown type are held"] = figures.unknown_types > 0
-        found["events could not be handled"] = figures.dead > 0
-        found["effects wait for a person"] = figures.intents_waiting > 0
+        found["events are blocked in the outbox"] = bool(figures.blocked)
+        found["events of an unknown type are held"] = bool(figures.unknown_types)
+        found["events could not be handled"] = bool(figures.dead)
+        found["effects wait for a person"] = bool(figures.intents_waiting)
         found["clock differs from the database's"] = abs(figures.clock_difference) > limits.clock_difference_seconds
     if pressure:
         found |= {f"saving waits: {reason}": True for reason in pressure.measured.reasons(limits)}

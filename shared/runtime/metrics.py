@@ -36,7 +36,8 @@ def exposition(unit: str, worker: "Worker | None", figures: Figures | None, meas
         if measured.free_percent is not None:
             families.add("disk_free_percent", "free on the watched disk", measured.free_percent)
     for item in fields(figures) if figures else ():
-        families.add(_NAMES.get(item.name, item.name), _HELP[item.name], float(getattr(figures, item.name)))
+        if (value := getattr(figures, item.name)) is not None:
+            families.add(_NAMES.get(item.name, item.name), _HELP[item.name], float(value))
     if worker:
         _of_worker(families, worker)
     registry = CollectorRegistry()
