@@ -74,14 +74,14 @@ class Worker:
         self.consumers: dict[str, Consumer] = {}
         self._working: set[asyncio.Task[None]] = set()
         self._carrying: set[asyncio.Task[None]] = set()
-        self._started_at = time.monotonic()
+        self.started_at = time.monotonic()
         self._turn = asyncio.Lock()
 
     async def _ask(self, subject: str, request: bytes, timeout: float = 5.0) -> bytes:
         return await requests.ask(self.link, self.unit.code, subject, request, timeout)
 
     async def start(self) -> None:
-        self._started_at = time.monotonic()
+        self.started_at = time.monotonic()
         self.link.on_client.append(self.responders.subscribe)
         self.leases.want([LEASE])
         for name, part in (("link", self.link.keep), ("leases", self.leases.keep), ("wake", self._pass_on_wakes), ("look", self._look_around)):
@@ -211,6 +211,10 @@ class Worker:
 
 
 async def _cancel(tasks: set[asyncio.Task[None]]) -> None:
-    for task in list(tasks):
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    """Told again until it ends: nats-py swallows a cancellation that comes in the middle of its connecting."""
+    stopped = list(tasks)
+    while left := {task for task in stopped if not task.done()}:
+        for task in left:
+            task.cancel()
+        await asyncio.wait(left, timeout=0.2)
+    await asyncio.gather(*stopped, return_exceptions=True)

@@ -136,6 +136,8 @@ async def transaction(request: Request) -> AsyncIterator[Transaction]:
     database: Database = request.app.state.db
     async with database.transaction() as tx:
         yield tx
+        if tx._events and (pressure := getattr(request.app.state, "pressure", None)):
+            pressure.check()  # here and not in `Database`: only people at a desk can wait, a worker's derived events must go on
 
 
 async def read(request: Request) -> AsyncIterator[Read]:

@@ -4,15 +4,16 @@ from typing import Any
 
 
 class Refusal(Exception):
-    """`sentence` is shown to the person at the desk; `fields` maps a form field to its own sentence."""
+    """`sentence` is shown to the person at the desk; `fields` maps a form field to its own sentence; `retry_after` in seconds."""
 
     status: int = 409
     code: str = "refused"
     sentence: str = "この操作はできません。"
 
-    def __init__(self, sentence: str | None = None, *, fields: dict[str, str] | None = None) -> None:
+    def __init__(self, sentence: str | None = None, *, fields: dict[str, str] | None = None, retry_after: int | None = None) -> None:
         self.sentence = sentence or type(self).sentence
         self.fields = fields or {}
+        self.retry_after = retry_after
         super().__init__(self.code)
 
 

@@ -8,8 +8,10 @@ import uvicorn
 from pydantic import ValidationError
 
 from shared.runtime import telemetry
+from shared.runtime.limits import Limits
 from shared.runtime.settings import Settings
 from shared.runtime.unit import Unit
+from shared.runtime.watchdog import Watchdog
 
 
 def run(package: str) -> None:
@@ -23,6 +25,7 @@ def run(package: str) -> None:
     telemetry.configure_logging(unit.code)
     telemetry.start(unit, settings)
     app = importlib.import_module(f"{package}.app").create_app(settings)
+    app.state.watchdog = Watchdog(Limits.now(settings.city_parameters).loop_silent_seconds)
     # uvicorn raises the signal again after its graceful stop: a plain exit then runs atexit, and the last spans are sent.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run(

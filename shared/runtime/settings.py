@@ -18,7 +18,7 @@ class Profile(StrEnum):
 
 class Settings(BaseSettings):
     """Environment: PROFILE, DATABASE_URL, NATS_URL, LISTEN_HOST, LISTEN_PORT, ROLES, PUBLIC_URL, TICKET_KEYS, OIDC_*, OTLP_ENDPOINT,
-    CITY_PARAMETERS."""
+    CITY_PARAMETERS, DISK_FOLDER."""
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True)
 
@@ -39,6 +39,8 @@ class Settings(BaseSettings):
     oidc_client_id: str = "desk"
     oidc_client_secret: SecretStr = SecretStr("")
     otlp_endpoint: str = ""
+    #: its disk is watched: the database's data when it is on this machine
+    disk_folder: Path = Path(".")
     #: folder with the city's own parameters and code lists (dated, they win over ours)
     city_parameters: Path | None = None
     instance: str = Field(default_factory=lambda: f"{os.uname().nodename}-{os.getpid()}")

@@ -23,7 +23,7 @@ from shared.runtime import telemetry
 from shared.runtime.announce import Navigation, announce
 from shared.runtime.auth import COOKIE, SignInNeeded, cookie_header, renewed, unseal
 from shared.runtime.database import Database
-from shared.runtime.health import health_routes
+from shared.runtime.health import prepare, watched
 from shared.runtime.problems import ChangedMeanwhile, NotAllowed, NotFound, Refusal
 from shared.runtime.settings import Profile, Settings
 from shared.runtime.sign_in import SessionMiddleware, login_session, sign_in_routes
@@ -116,6 +116,13 @@ async def _sign_in_needed(request: Request, error: Exception) -> Response:
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
+    answer = _refusal(request, error)
+    if error.status == 503:
+        answer.headers["Retry-After"] = str(error.retry_after or 5)
+    return answer
+
+
+def _refusal(request: Request, error: Refusal) -> Response:
     if not _wants_page(request):
         return JSONResponse({"code": error.code, "sentence": error.sentence, "fields": error.fields}, error.status)
     context = {"title": "できませんでした", "sentence": error.sentence, "fields": error.fields}
@@ -151,7 +158,9 @@ async def _database_away(request: Request, error: Exception) -> Response:
     sentence = "いまは保存も表示もできません。入力はこの画面に残っています。少し待って、もう一度押してください。"
     if not _wants_page(request):
         return JSONResponse({"code": "try_later", "sentence": sentence}, 503, headers={"Retry-After": "5"})
-    return render(request, "desk/problem.html", {"title": "少しお待ちください", "sentence": sentence}, status=503)
+    answer = render(request, "desk/problem.html", {"title": "少しお待ちください", "sentence": sentence}, status=503)
+    answer.headers["Retry-After"] = "5"
+    return answer
 
 
 async def _bug(request: Request, error: Exception) -> Response:
@@ -202,9 +211,11 @@ def create_web(
                 await app.state.worker.stop()
             await database.close()
 
-    app = FastAPI(title=unit.title, version=package_version(unit), lifespan=lifespan, docs_url=None, redoc_url=None, max_body_size=2 * MAX_BODY)
+    app = FastAPI(
+        title=unit.title, version=package_version(unit), lifespan=watched(lifespan), docs_url=None, redoc_url=None, max_body_size=2 * MAX_BODY
+    )
     app.state.unit, app.state.settings, app.state.navigation = unit, settings, Navigation()
-    app.include_router(health_routes())
+    prepare(app, unit, settings)
     if settings.runs_web:
         for router in routers:
             app.include_router(router)

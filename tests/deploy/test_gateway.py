@@ -106,7 +106,10 @@ def test_a_unit_that_is_down_gives_a_sentence_in_the_form_that_was_asked_for(tow
     assert fragment.text.startswith('{"code":"try_later"')
 
 
-@pytest.mark.parametrize("path", ["/readyz", "/d/children/readyz", "/metrics", "/d/children/livez"])
+@pytest.mark.parametrize(
+    "path",
+    ["/readyz", "/d/children/readyz", "/metrics", "/d/children/metrics", "//metrics", "/%6detrics", "/d/../metrics", "/METRICS", "/d/children/livez"],
+)
 def test_probes_are_not_for_the_outside(town: Town, path: str) -> None:
     assert town.get(path).status == 404
 

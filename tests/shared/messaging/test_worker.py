@@ -132,3 +132,12 @@ def test_what_a_unit_forgot_on_its_channels_is_named() -> None:
     assert handlers.missing(["household"]) == ["jp.tsunagari.household.member_left.v1"]
     handlers.ignore(MemberLeft)
     assert handlers.missing(["household"]) == []
+
+
+async def test_a_worker_that_is_stopped_while_it_connects_ends(town: Town) -> None:
+    """nats-py swallows the cancellation then; the process would never have ended."""
+    for moment in (0, 0.001, 0.002, 0.005, 0.01):
+        worker = await town.worker(ALPHA)
+        await asyncio.sleep(moment)
+        async with asyncio.timeout(10):
+            await worker.stop()
