@@ -46,8 +46,9 @@ def received(message: Msg, source: str) -> Delivery:
     """Never raises for what a producer wrote: an unreadable message is a delivery with a `fault`."""
     stream_seq, consumer_seq, pending = ack_numbers(message.reply)
     headers = message.headers or {}
-    content = _read(source, message.subject, headers, message.data, stream_seq)
-    return Delivery(message.subject, headers, message.data, stream_seq, content, False, consumer_seq, pending, message.reply)
+    subject = message.subject.replace("\0", "\ufffd")  # the broker takes such a subject, PostgreSQL would not: nothing could set it aside
+    content = _read(source, subject, headers, message.data, stream_seq)
+    return Delivery(subject, headers, message.data, stream_seq, content, False, consumer_seq, pending, message.reply)
 
 
 def kept(source: str, subject: str, headers: dict[str, str], data: bytes, stream_seq: int) -> Delivery:

@@ -49,6 +49,15 @@ def answer(message: Msg) -> dict[str, Any]:
     return body
 
 
+def _with_readable_subject(build: Callable[..., Msg | None]) -> Callable[..., Msg | None]:
+    """nats-py breaks its connection over a subject that is not UTF-8, and again after each reconnect: one such message would stop everything."""
+
+    def built(sid: int, subject: bytes, *rest: Any) -> Msg | None:
+        return build(sid, subject.decode("utf-8", "replace").encode(), *rest)
+
+    return built
+
+
 class Link:
     """`up` is set while connected. `generation` changes with every new connection: what was asked of the old one is gone."""
 
@@ -141,6 +150,7 @@ class Link:
             self._broker = None
             raise
         client._parse_header_lines = header_lines  # type: ignore[method-assign]  # nats-py drops doubled headers silently; test_envelope watches this
+        client._build_message = _with_readable_subject(client._build_message)  # type: ignore[method-assign]  # test_bad_input watches this
         self._client = client
         for prepare in self.on_client:
             await prepare(client)
