@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 NO_LABELS: Mapping[str, str] = {}
 #: what only grows while a process lives; every other number is a gauge
-GROWING = frozenset("published fallbacks blocked applied duplicates held parked skipped thefts fired failed done denied repaired".split())
+GROWING = frozenset("published fallbacks blocked applied duplicates held parked skipped thefts fired failed done denied rewrites lost asked".split())
 #: the worker counts since its start, the database knows them all
 TOLD_ELSEWHERE = frozenset({"waiting_for_a_person"})
 
@@ -63,7 +63,7 @@ _HELP = {
 def _of_worker(families: "_Families", worker: "Worker") -> None:
     status = worker.status()
     families.add("ready", "1 when the worker makes progress", float(status["ready"]))
-    for part in ("nats", "relay", "timers", "intents"):
+    for part in ("nats", "relay", "gaps", "audit", "timers", "intents"):
         families.add_all(part, status.get(part, {}))
     for name, consumer in worker.consumers.items():
         families.add_all("consumer", consumer.status(), {"consumer": name, "source": consumer.source})

@@ -185,7 +185,9 @@ async def test_metrics_tell_the_progress_of_each_consumer_and_no_household(town:
     assert abs(figures["clock_difference_seconds",]) < 1
     said = await alpha.figures()
     assert said["relay_published_total",] >= 2
-    assert {"relay_fallbacks_total", "relay_blocked_total", "outbox_oldest_seconds", "outbox_blocked"} <= {name for name, *_ in said}
+    assert {"relay_fallbacks_total", "relay_blocked_total", "outbox_oldest_seconds", "outbox_blocked", "gaps_households", "audit_holes"} <= {
+        name for name, *_ in said
+    }
     shown = [(await unit.get(path)).text for unit in (alpha, beta) for path in ("/metrics", "/readyz", "/livez")]
     for text in shown:
         assert str(home) not in text
