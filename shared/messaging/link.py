@@ -17,6 +17,7 @@ from nats.errors import Error as NatsError
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential_jitter
 
 from shared.messaging.envelope import header_lines
+from shared.messaging.names import inbox_of
 from shared.messaging.waiting import unless
 from shared.runtime.settings import Settings
 
@@ -89,7 +90,7 @@ class Link:
 
     @property
     def inbox_prefix(self) -> str:
-        return f"_INBOX_{self._unit}"
+        return inbox_of(self._unit)
 
     async def request(self, subject: str, data: bytes = b"", *, timeout: float = 5.0, headers: Mapping[str, str] | None = None) -> Msg:
         """Raises Disconnected at once when the connection goes: nats-py would wait for the answer until its timeout."""

@@ -5,6 +5,11 @@
 REPAIR = "repair"
 
 
+def inbox_of(unit: str) -> str:
+    """Prefix of the subjects on which only this unit hears answers."""
+    return f"_INBOX_{unit}"
+
+
 def stream_of(unit: str) -> str:
     """`cases-children` → `EVT_CASES_CHILDREN`."""
     return "EVT_" + unit.replace("-", "_").upper()

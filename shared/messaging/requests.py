@@ -14,6 +14,7 @@ from opentelemetry.trace import SpanKind
 from shared.messaging.failures import reason_of
 from shared.messaging.handlers import Handlers, OnRequest, WorkerContext
 from shared.messaging.link import AWAY, Link
+from shared.messaging.names import inbox_of
 from shared.runtime import telemetry
 from shared.runtime.problems import Refusal
 
@@ -83,7 +84,8 @@ class Responders:
             await asyncio.wait(self._running, timeout=10)
 
     async def _answer(self, client: Client, handler: OnRequest, message: Msg) -> None:
-        if not message.reply:
+        if not _goes_home(message):
+            log.warning("answer_refused subject=%s the reply is not in the asker's inbox", message.subject)
             return
         cause = telemetry.extract((message.headers or {}).get("traceparent"))
         attributes = _attributes(message.subject, "process")
@@ -105,6 +107,12 @@ class Responders:
         except Exception as error:
             log.error("request_failed subject=%s reason=%s", message.subject, reason_of(error))
             return b"", {ERROR: FAILED}
+
+
+def _goes_home(message: Msg) -> bool:
+    """The broker lets us answer wherever the asker points, and he could point into a stream, where a disclosure would stay for ever."""
+    asker = message.subject.rsplit(".", 1)[1]
+    return message.reply.startswith(f"{inbox_of(asker)}.")
 
 
 def _attributes(subject: str, operation: str) -> dict[str, str]:

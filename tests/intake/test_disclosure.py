@@ -169,17 +169,24 @@ async def live(databases: Callable[..., Any], test_settings: Callable[..., Setti
 async def test_over_the_real_broker_the_question_is_answered_and_rubbish_is_refused(live: Desk, own_nats: Any) -> None:
     made = await referred(live)
     request = DisclosureRequest(asker=made.to, household_id=made.household_id, purpose="referral", legal_basis=INTERNAL, referral_id=made.referral_id)
-    client = Client()
-    await client.connect(own_nats.url)
+    client, other = Client(), Client()
+    await client.connect(own_nats.url, inbox_prefix=f"_INBOX_{made.to}".encode())
+    await other.connect(own_nats.url, inbox_prefix=b"_INBOX_outreach")
     try:
         reply = await client.request(f"svc.intake.disclose.{made.to}", request.model_dump_json().encode(), timeout=5)
         assert len(Disclosure.model_validate_json(reply.data).members) == 2
-        forged = await client.request("svc.intake.disclose.outreach", request.model_dump_json().encode(), timeout=5)
+        forged = await other.request("svc.intake.disclose.outreach", request.model_dump_json().encode(), timeout=5)
         assert (forged.headers or {}).get("Tsunagari-Error") == "refused:not_addressed"
         rubbish = await client.request(f"svc.intake.disclose.{made.to}", b"{", timeout=5)
         assert (rubbish.headers or {}).get("Tsunagari-Error") == "refused:unreadable"
+        # An answer goes to the asker's inbox and nowhere else: pointed into a stream, a name would stay there for ever.
+        await client.publish(f"svc.intake.disclose.{made.to}", request.model_dump_json().encode(), reply="evt.notify.alert.raised.v1.0")
+        with pytest.raises(TimeoutError):
+            await client.request("svc.intake.disclose.outreach", request.model_dump_json().encode(), timeout=0.5)
+        assert (await client.jetstream().stream_info("EVT_NOTIFY")).state.messages == 0
     finally:
         await client.close()
+        await other.close()
 
 
 async def test_what_was_saved_reaches_the_broker(live: Desk) -> None:
