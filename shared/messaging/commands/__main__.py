@@ -2,13 +2,13 @@
 
 import typer
 
-from shared.messaging.commands import aside, status
+from shared.messaging.commands import aside, rebuilding, status
 from shared.messaging.commands.say import Refused, refuse
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="つながり / Tsunagari")
 messaging = typer.Typer(no_args_is_help=True, help="便りの背骨を見る・直す / look after the backbone")
 app.add_typer(messaging, name="messaging")
-for part in (status, aside):
+for part in (status, aside, rebuilding):
     part.register(messaging)
 
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import nats
 from asyncpg.exceptions import PostgresError
+from nats.aio.client import Client
 from pydantic import SecretStr
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -98,6 +100,25 @@ class Places:
     def of(self, code: str | None) -> tuple[Place, ...]:
         """One by its code, or all."""
         return (self.one(code),) if code else self.all
+
+    @asynccontextmanager
+    async def provisioner(self) -> AsyncIterator[Client]:
+        """A connection that may make and take away streams and consumers."""
+        if self.provisioner_url is None:
+            raise Refused(
+                "ブローカーを変える権限がここにありません。NATS_PROVISIONER_URL を設定してください。",
+                "There is no right to change the broker here: set NATS_PROVISIONER_URL.",
+            )
+        try:
+            url = self.provisioner_url.get_secret_value()
+            client = await nats.connect(url, inbox_prefix=b"_INBOX_provisioner", allow_reconnect=False, connect_timeout=PATIENCE)
+        except AWAY:
+            raise BrokerAway from None
+        try:
+            with refusing_when_away("NATS"):
+                yield client
+        finally:
+            await client.close()
 
     @property
     def units(self) -> list[Unit]:
