@@ -91,5 +91,7 @@ def _accounts_differ(wanted: Desired) -> list[str]:
     names = [user.user for user in wanted.users] + ["provisioner", "observer", "sys"]
     want = _PASSWORD.sub('password: "…"', accounts_text(list(wanted.users), dict.fromkeys(names, ""))).splitlines()
     has = _PASSWORD.sub('password: "…"', file.read_text(encoding="utf-8")).partition("system_account")
+    if not has[1]:
+        return []  # a broker without accounts
     lines = difflib.unified_diff((has[1] + has[2]).rstrip().splitlines(), want, "nats.conf", "unit.toml", n=0, lineterm="")
     return [line if len(line) < 300 else f"{line[:300]}…" for line in lines]

@@ -99,6 +99,6 @@ async def _adopt(place: Place, acting: Acting) -> Answer:
             await acting.record(tx, "adopt", "stream", place.unit.stream)
         done = await adopt.adopt(db, link, place.unit)
     content = {"ok": True, "unit": place.unit.code, **asdict(done)}
-    said = f"引き取り {done.adopted}、番号の付け直し {done.renumbered}（{len(done.households)} 世帯）。また書き込めます。 / Adopted; it may write again."
+    said = f"引き取り {done.adopted}、番号の付け直し {done.renumbered}（{len(done.households)} 世帯）。また書けます。 / It may write again."
     look = [f"業務の記録を見直す世帯 / look at this household's records: {one}" for one in done.households]
     return Answer(content, True, [f"{place.unit.code}: {said}", *look])

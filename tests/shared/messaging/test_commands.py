@@ -6,6 +6,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from shared.messaging import Worker
 from shared.runtime.testing import eventually
@@ -186,3 +187,104 @@ async def test_asking_wrongly_says_what_to_do(box: OperatorsBox, monkeypatch: py
     assert (named.code, named.refused is not None) == (2, True)
     monkeypatch.setenv("TSUNAGARI_HOME", str(box.home / "nowhere"))
     assert (await box.run("status")).code == 2
+
+
+async def test_a_rewind_is_noticed_by_a_worker_that_has_nothing_to_do_and_repeats_no_effect(box: OperatorsBox) -> None:
+    _, beta = await start(box)
+    homes = [household() for _ in range(3)]
+    await box.town.say(box.alpha, *(registered(home) for home in homes))
+    await box.town.until_effects(box.beta, 3)
+    consumer = beta.consumers["beta--alpha--p0"]
+    done = await box.run("rewind", "beta--alpha--p0", "--to", "0", "--reason", "stream_lost", *ME, "--json")
+    assert (done.code, done.json["from"] >= 3, done.json["to"]) == (0, True, 0)
+    await eventually(lambda: consumer.counts.duplicates >= 3, 15)
+    await box.town.say(box.alpha, registered(homes[0]))
+    await box.town.until_effects(box.beta, 4)
+    assert [row[1:] for row in await box.audited(box.beta)] == [("rewind", "consumer", "stream_lost")]
+    for words in (("beta--gamma--p0", "--to", "0"), ("beta--alpha--p0", "--to", "99999")):
+        assert (await box.run("rewind", *words, "--reason", "drill")).code == 2
+
+
+async def test_a_rewind_during_a_batch_is_not_forgotten_by_it(box: OperatorsBox) -> None:
+    """The batch in hand commits first; what comes after it belongs to an epoch that is gone."""
+    _, beta = await start(box)
+    homes = [household() for _ in range(40)]
+    for _ in range(5):
+        await box.town.say(box.alpha, *(registered(home) for home in homes))
+    assert (await box.run("rewind", "beta--alpha--p0", "--to", "0", "--reason", "drill", *ME)).code == 0
+    await box.town.until_effects(box.beta, 200, timeout=30)
+    await eventually(lambda: beta.consumers["beta--alpha--p0"].position >= 200, 15)
+    assert [await box.town.effects(box.beta, home) for home in homes] == [[("household", seq) for seq in range(1, 6)]] * 40
+
+
+async def test_what_is_published_again_goes_out_again_and_changes_nothing(box: OperatorsBox) -> None:
+    _, beta = await start(box)
+    await box.town.say(box.alpha, *(registered(household()) for _ in range(4)))
+    await box.town.until_effects(box.beta, 4)
+    done = await box.run("republish", "--from-pos", "2", "--to-pos", "3", "--unit", "alpha", "--reason", "stream_lost", *ME, "--json")
+    assert (done.code, done.json["rows"]) == (0, 2)
+    await eventually(lambda: beta.consumers["beta--alpha--p0"].counts.duplicates >= 2, 15)
+    assert len(await box.town.effects(box.beta)) == 4
+    assert [row[1] for row in await box.audited(box.alpha)] == ["republish"]
+    assert (await box.run("republish", "--from-pos", "99", "--unit", "alpha", "--reason", "drill")).code == 2
+
+
+async def test_an_audit_finds_what_the_broker_lost_and_it_comes_again(box: OperatorsBox, monkeypatch: pytest.MonkeyPatch) -> None:
+    await start(box)
+    await box.town.say(box.alpha, *(registered(household()) for _ in range(4)))
+    await box.town.until_effects(box.beta, 4)
+    client = await box.town.client()
+    lost = (await box.town.rows(box.alpha, "select stream_seq from outbox where pos = 2"))[0].stream_seq
+    await client.jetstream().delete_msg("EVT_ALPHA", lost)
+    async with (await box.town.db(box.alpha)).transaction() as tx:  # a row that was published just now is not yet missed
+        await tx.execute(text("update outbox set published_at = published_at - interval '1 minute'"))
+    done = await box.run("audit", "--unit", "alpha", *ME, "--json")
+    assert (done.code, [(one["unit"], one["holes"], one["foreign"]) for one in done.json["audits"]]) == (1, [("alpha", 1, 0)])
+    await box.town.until_published(box.alpha)
+    assert (await box.run("audit", "--unit", "alpha", *ME)).code == 0
+    assert len(await box.town.effects(box.beta)) == 4
+
+
+async def test_a_drill_measures_every_way_and_touches_no_household(box: OperatorsBox) -> None:
+    _, beta = await start(box)
+    done = await box.run("drill", *ME, "--json")
+    assert (done.code, [(one["source"], one["unit"]) for one in done.json["heard"]]) == (0, [("alpha", "beta")])
+    assert 0 <= done.json["heard"][0]["seconds"] < 15
+    assert await box.town.effects(box.beta) == []
+    assert await box.town.rows(box.alpha, "select 1 from outbox") == []
+    await beta.stop()
+    silent = await box.run("drill", "--within", "1", *ME, "--json")
+    assert (silent.code, silent.json["heard"][0]["seconds"]) == (1, None)
+
+
+async def test_provisioning_shows_the_difference_and_makes_it_so(box: OperatorsBox) -> None:
+    assert (await box.run("provision", "--diff")).code == 0
+    await (await box.town.client()).jetstream().delete_consumer("EVT_ALPHA", "beta--alpha--p0")
+    seen = await box.run("provision", "--diff", "--json")
+    assert (seen.code, seen.json["changes"]) == (1, ["create consumer beta--alpha--p0"])
+    assert (await box.run("provision", "--apply", *ME)).code == 0
+    assert (await box.run("provision", "--diff")).code == 0
+    assert [row[1:3] for row in await box.audited(box.beta)] == [("provision", "stream")]
+    assert (await box.run("provision")).code == 2
+
+
+async def test_a_projection_is_listed_checked_and_rebuilt(box: OperatorsBox) -> None:
+    listed = await box.run("rebuild", "--unit", "beta", "--json")
+    assert [one["projection"] for one in listed.json["projections"]] == ["announced_units"]
+    same = await box.run("rebuild", "announced_units", "--unit", "beta", "--check", "--json")
+    assert (same.code, same.json["equal"], same.json["swapped"]) == (0, True, False)
+    await box.town.rows(box.beta, "select 1")
+    async with (await box.town.db(box.beta)).transaction() as tx:
+        await tx.execute(text(_STRANGER))
+    assert (await box.run("rebuild", "announced_units", "--unit", "beta", "--check")).code == 1
+    assert (await box.run("rebuild", "announced_units", "--unit", "beta")).code == 2
+    done = await box.run("rebuild", "announced_units", "--unit", "beta", "--reason", "projection_doubted", *ME, "--json")
+    table = done.json["tables"][0]
+    assert (done.code, table["before"]["rows"], table["after"]["rows"], table["removed"]) == (0, 1, 0, 1)
+    assert [row[1:] for row in await box.audited(box.beta)] == [("rebuild", "projection", "projection_doubted")]
+    assert (await box.run("rebuild", "nothing", "--unit", "beta", "--check")).code == 2
+
+
+_STRANGER = """
+insert into announced_unit (unit, title, base, accepts_referrals, navigation, version, announced_at) values ('x', 'x', '/x', false, '[]', '1', now())
+"""
