@@ -5,7 +5,7 @@ export UV_PYTHON_DOWNLOADS := never
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env up down status logs city trace test test-slow check generate screens bench assets lock new-domain
+.PHONY: help env up down status logs messaging city trace test test-slow check generate screens bench assets lock new-domain
 
 help: ## この一覧 / this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ status: env ## 様子を見る / what is running
 
 logs: env ## ログを見る（UNIT=intake）/ follow a unit's log
 	@$(PY) -m deploy.onebox logs $(or $(UNIT),supervisor) --follow
+
+messaging: env ## 便りの背骨を見る・直す（DO="held list"）/ look after the backbone (deploy/runbooks/messaging.md)
+	@.venv/bin/tsunagari messaging $(or $(DO),status)
 
 city: env ## 架空の市（28,012 人）を読み込む / load the whole fictional city
 	@$(PY) -m deploy.city load

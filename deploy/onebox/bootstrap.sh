@@ -11,8 +11,15 @@ stamp=$venv/.lock-stamp
 say() { printf '%s\n' "$*" >&2; }
 fail() { say ""; say "$1"; say "$2"; exit 1; }
 
+# The operators' command of this checkout; an installed wheel brings its own.
+operators_command() {
+    [ -x "$venv/bin/tsunagari" ] && return 0
+    printf '%s\n' '#!/bin/sh' 'exec "$(dirname "$0")/python" -m shared.messaging.commands "$@"' > "$venv/bin/tsunagari"
+    chmod +x "$venv/bin/tsunagari"
+}
+
 wanted="$(cksum < "$lock") $root"
-if [ -x "$venv/bin/python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then exit 0; fi
+if [ -x "$venv/bin/python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then operators_command; exit 0; fi
 
 # ── a Python that is new enough ──────────────────────────────────────────────
 find_python() {
@@ -72,4 +79,5 @@ awk '/^uv==/ { on = 1 } /^[a-zA-Z0-9]/ && !/^uv==/ { on = 0 } on' "$lock" > "$on
 # ── the tree itself is the code: units run from here, and are installable wheels besides ──
 site=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 printf '%s\n' "$root" > "$site/tsunagari.pth"
+operators_command
 printf '%s' "$wanted" > "$stamp"

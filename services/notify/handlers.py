@@ -1,6 +1,6 @@
 """便りを聞いて、気づきを決める。One transaction per batch: knowledge, alerts, their events and clocks commit together or not at all."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -12,7 +12,7 @@ from services.notify.household import HouseholdFacts
 from services.notify.notice import notice
 from services.notify.parameters import Parameters, parameters_on
 from shared.contracts.event import Event
-from shared.messaging import Envelope, Handlers, Timer
+from shared.messaging import Envelope, Handlers, Kept, Timer
 from shared.runtime import telemetry
 from shared.runtime.database import Transaction
 
@@ -43,6 +43,16 @@ def handlers(city: Path | None) -> Handlers:
             tx.schedule("settle", "all", tx.now + timedelta(seconds=given.late_settle_seconds))
         elif not late and kept.late_at is None:
             await _judge(tx, facts, given, envelope)
+
+    knowledge = registry.projection("knowledge", Kept("household", beside=("heard_at", "late_at")))
+
+    @knowledge.fed_in_batches_by(*HEARD)
+    async def learned(tx: Transaction, run: Sequence[tuple[Event, Envelope]]) -> None:
+        """作り直しのとき: 知識だけを、同じ聞き方で。気づきも時計も動かさない。"""
+        known = await store.known_of(tx, (event.household_id for event, _ in run))
+        for event, envelope in run:
+            known[event.household_id] = hear(known[event.household_id], event, Told(envelope.source, envelope.time, envelope.seq))
+        await store.keep_known(tx, known.values())
 
     @registry.timer("settle")
     async def settle(tx: Transaction, due: Timer) -> None:

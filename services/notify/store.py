@@ -1,5 +1,6 @@
 """Loading and saving: one row per household, one per alert, one per change that open pages must see."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,6 +34,15 @@ _LOCKED = text(
     """
 )
 _KEEP = text("update household set area = :area, facts = cast(:facts as jsonb), late_at = :late_at where household_id = :household_id")
+_KNOWN_OF = text("select household_id, facts from household where household_id = any(:households)")
+_KEEP_KNOWN = text(
+    """
+    insert into household (household_id, area, facts, heard_at)
+    select household_id, area, facts::jsonb, :now
+    from unnest(cast(:ids as uuid[]), cast(:areas as text[]), cast(:facts as text[])) as k(household_id, area, facts)
+    on conflict (household_id) do update set area = excluded.area, facts = excluded.facts
+    """
+)
 _LATEST = text("select distinct on (rule_id) rule_id, body from alert where household_id = :household_id order by rule_id, version desc")
 #: a household with the last alert of each of its rules
 _WITH_ALERTS = """
@@ -77,8 +87,30 @@ async def household(tx: Transaction, household_id: UUID) -> Kept:
 
 
 async def keep(tx: Transaction, facts: HouseholdFacts, late_at: datetime | None) -> None:
-    values = {"household_id": facts.id, "area": facts.area, "facts": _FACTS.dump_json(facts).decode(), "late_at": late_at}
+    values = {"household_id": facts.id, "area": facts.area, "facts": _written(facts), "late_at": late_at}
     await tx.execute(_KEEP, values)
+
+
+async def known_of(tx: Transaction, households: Iterable[UUID]) -> dict[UUID, HouseholdFacts]:
+    """知識だけをまとめて読む。知らない世帯は空で始まる。"""
+    wanted = set(households)
+    found = await tx.rows(_KNOWN_OF, {"households": list(wanted)})
+    return {one: HouseholdFacts(one) for one in wanted} | {row.household_id: read_facts(row.facts) for row in found}
+
+
+async def keep_known(tx: Transaction, known: Iterable[HouseholdFacts]) -> None:
+    """知識だけをまとめて書く（作り直しのとき）。"""
+    known = list(known)
+    columns = {"ids": [one.id for one in known], "areas": [one.area.value for one in known], "facts": [_written(one) for one in known]}
+    await tx.execute(_KEEP_KNOWN, {**columns, "now": tx.now})
+
+
+def _written(facts: HouseholdFacts) -> str:
+    """同じ知識は同じ文字になる（集合の並びは、聞いた順で変わりうる）。"""
+    if len(facts.retracted) < 2:
+        return _FACTS.dump_json(facts).decode()
+    plain = _FACTS.dump_python(facts, mode="json")
+    return json.dumps({**plain, "retracted": sorted(plain["retracted"])}, ensure_ascii=False)
 
 
 async def known(handle: Read, household_id: UUID) -> HouseholdFacts:

@@ -8,7 +8,7 @@ from shared.contracts.case import FactRecorded, FactRetracted
 from shared.contracts.consultation import ConsultationReceived, ConsultationWithdrawn
 from shared.contracts.household import HouseholdRegistered, MemberCorrected, MemberJoined, MemberLeft
 from shared.contracts.referral import ReferralAccepted, ReferralDeclined, ReferralHeld, ReferralMade
-from shared.messaging import Envelope, Handlers
+from shared.messaging import Envelope, Handlers, Kept
 from shared.runtime.database import Transaction
 
 UNIT = "outreach"
@@ -21,9 +21,11 @@ def outreach_handlers() -> Handlers:
     handlers.ignore(ReferralAccepted, ReferralDeclined, ReferralHeld)
     # Topics come with the referral; a consultation that was not referred to us is not ours to keep.
     handlers.ignore(ConsultationReceived)
-    handlers.on(HouseholdRegistered)(household_registered)
-    handlers.on(MemberJoined, MemberCorrected)(member_joined)
-    handlers.on(MemberLeft)(member_left)
+    told = handlers.projection("households", Kept("household"), Kept("member"))
+    handlers.on(HouseholdRegistered)(told.fed_by(HouseholdRegistered)(household_registered))
+    handlers.on(MemberJoined, MemberCorrected)(told.fed_by(MemberJoined, MemberCorrected)(member_joined))
+    handlers.on(MemberJoined, MemberCorrected)(ask_again)
+    handlers.on(MemberLeft)(told.fed_by(MemberLeft)(member_left))
     handlers.on(ReferralMade)(referral_made)
     handlers.on(ConsultationWithdrawn)(consultation_withdrawn)
     handlers.on(FactRecorded)(fact_recorded)
@@ -36,8 +38,11 @@ async def household_registered(tx: Transaction, event: HouseholdRegistered, enve
 
 
 async def member_joined(tx: Transaction, event: MemberJoined | MemberCorrected, envelope: Envelope) -> None:
-    """Somebody new, or somebody we were told the name of has changed: ask again, on the same ground."""
     await heard.joined(tx, event)
+
+
+async def ask_again(tx: Transaction, event: MemberJoined | MemberCorrected, envelope: Envelope) -> None:
+    """Somebody new, or somebody we were told the name of has changed: ask again, on the same ground."""
     known = await identity.newest_question(tx, event.household_id, Asking.RECEIVED)
     if known:
         await disclosure.ask(tx, known, why=str(envelope.id))

@@ -2,10 +2,11 @@
 
 from shared.messaging.envelope import Envelope, EnvelopeError
 from shared.messaging.handlers import GiveUp, Handlers, Intent, OutcomeUnknown, Timer, WorkerContext
+from shared.messaging.projection import Kept
 from shared.messaging.requests import RequestFailed, RequestRefused
 from shared.messaging.worker import Worker
 
 __all__ = [
-    "Envelope", "EnvelopeError", "GiveUp", "Handlers", "Intent", "OutcomeUnknown", "RequestFailed", "RequestRefused", "Timer",
+    "Envelope", "EnvelopeError", "GiveUp", "Handlers", "Intent", "Kept", "OutcomeUnknown", "RequestFailed", "RequestRefused", "Timer",
     "Worker", "WorkerContext",
 ]  # fmt: skip

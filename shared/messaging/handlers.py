@@ -11,12 +11,11 @@ from uuid import UUID
 
 import shared.contracts
 from shared.contracts.event import CATALOGUE, Event
-from shared.messaging.envelope import Envelope
+from shared.messaging.projection import Kept, OnEvent, Projection
 
 if TYPE_CHECKING:
     from shared.runtime.database import Database, Transaction
 
-OnEvent = Callable[["Transaction", Any, Envelope], Awaitable[None]]
 On = TypeVar("On", bound=OnEvent)
 OnTimer = Callable[["Transaction", "Timer"], Awaitable[None]]
 OnIntent = Callable[["Intent", "WorkerContext"], Awaitable[None]]
@@ -83,6 +82,7 @@ class Handlers:
     intents: dict[str, IntentHandler] = field(default_factory=dict)
     responders: dict[str, OnRequest] = field(default_factory=dict)
     ignored: set[str] = field(default_factory=set)
+    projections: dict[str, Projection] = field(default_factory=dict)
 
     def on(self, *kinds: type[Event]) -> Callable[[On], On]:
         """Runs in the consumer's transaction; what it publishes carries the event as its cause."""
@@ -93,6 +93,13 @@ class Handlers:
             return handler
 
         return register
+
+    def projection(self, name: str, *tables: Kept, own: bool = False) -> Projection:
+        """Tables that are made of events alone and can be made again (projection.py). Raises ValueError for a name that is taken."""
+        if name in self.projections:
+            raise ValueError(f"there is a projection {name} already")
+        made = self.projections[name] = Projection(name, tables, own)
+        return made
 
     def timer(self, kind: str) -> Callable[[OnTimer], OnTimer]:
         """Runs in one transaction with the removal of the timer, when the database's clock says it is due."""
@@ -138,6 +145,7 @@ class Handlers:
             dict(self.intents),
             dict(self.responders),
             set(self.ignored),
+            dict(self.projections),
         )
 
     def check(self) -> None:

@@ -136,6 +136,28 @@ async def request_release(tx: Transaction, source: str, household: UUID, *, skip
     await tx.execute(_RELEASING, which)
 
 
+_SETTLE = text(
+    """
+    update dead_event set state = case when :skip then 'skipped' else 'retried' end, settled_at = clock_timestamp()
+    where id = :id and state = 'parked' and (household is null or seq is null) returning source, household
+    """
+)
+_STILL_PARKED = text("select 1 from dead_event where source = :source and household = :household and state = 'parked' limit 1")
+
+
+async def settle_unreadable(tx: Transaction, dead_id: int, *, skip: bool) -> bool:
+    """A message without a readable number, perhaps of nobody known: `skip` it, or note that it is tried again (rewind the consumer to it).
+
+    When it is known whose it is and nothing else of that household failed, the household goes on. False: there is no such message."""
+    row = await tx.row(_SETTLE, {"id": dead_id, "skip": skip})
+    if row is None:
+        return False
+    which = {"source": row.source, "household": row.household}
+    if row.household is not None and not await tx.rows(_STILL_PARKED, which):
+        await tx.execute(_RELEASING, which)
+    return True
+
+
 @dataclass(frozen=True)
 class SetAside:
     #: household None: so unreadable that nobody knows whose event it was

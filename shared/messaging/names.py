@@ -25,7 +25,12 @@ def audit_name(unit: str) -> str:
     return f"{unit}--audit"
 
 
+def rebuild_name(unit: str, source: str) -> str:
+    """The consumer with which a unit reads a source once more, made for one rebuild and taken away after it."""
+    return f"{unit}--{source}--rebuild"
+
+
 def source_in(consumer: str, unit: str) -> str | None:
-    """The source in a consumer's name when the consumer is this unit's."""
+    """The source in a consumer's name when the consumer is this unit's and serves its worker."""
     parts = consumer.split("--")
-    return parts[1] if len(parts) == 3 and parts[0] == unit else None
+    return parts[1] if len(parts) == 3 and parts[0] == unit and parts[2].startswith("p") else None

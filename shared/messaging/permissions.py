@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from shared.messaging.names import REPAIR, audit_name, consumer_name
+from shared.messaging.names import REPAIR, audit_name, consumer_name, rebuild_name
 from shared.runtime.unit import Unit
 
 ACCOUNT = "TSUNAGARI"
@@ -37,7 +37,8 @@ def permissions_of(unit: Unit, sources: Sequence[Unit]) -> UserPermissions:
 
 def consumer_subjects(unit: Unit, source: Unit) -> list[str]:
     """No CREATE, no DELETE, no other unit's consumer."""
-    return _pulling(source.stream, consumer_name(unit.code, source.code))
+    names = (consumer_name(unit.code, source.code), rebuild_name(unit.code, source.code))
+    return list(dict.fromkeys(subject for name in names for subject in _pulling(source.stream, name)))
 
 
 def _pulling(stream: str, consumer: str) -> list[str]:

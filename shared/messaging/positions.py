@@ -19,8 +19,10 @@ _FENCE = "update consumer_cursor set epoch = $2 where name = $1 and epoch <= $2 
 _BEGIN = """
 update consumer_cursor set stream_seq = $3, incarnation = $4, anchor_seq = case when $3::bigint > 0 then anchor_seq end where name = $1 and epoch = $2
 """
-#: A new epoch fences whoever consumes now; it begins again from here.
+#: A new epoch fences whoever consumes now. Then the lease is taken away, so that an idle one notices as well; not before,
+#: or the wait for a batch in hand would keep all other leases from being renewed.
 _REWIND = "update consumer_cursor set stream_seq = least(stream_seq, $2), anchor_seq = null, anchor_id = null, epoch = epoch + 1 where name = $1"
+_TAKE_AWAY = "update worker_lease set epoch = epoch + 1, until = 'epoch' where name = $1"
 _REWRITTEN = "update consumer_cursor set stream_seq = 0, anchor_seq = null, anchor_id = null where name = $1 and epoch = $2"
 _LOAD = """
 with fence as materialized (
@@ -178,5 +180,7 @@ async def rewritten(connection: AsyncConnection, name: str, epoch: int) -> None:
 async def rewind(tx: Transaction, consumer: str, to_seq: int) -> bool:
     """Reads again what comes after stream sequence `to_seq`; what was applied is skipped by its household sequence. False: no such consumer.
 
-    Whoever consumes now is fenced at its next batch and begins again from the new position."""
-    return bool(await sql.run(tx.connection, _REWIND, consumer, to_seq))
+    Whoever consumes now is fenced and begins again from the new position, within about a second."""
+    found = await sql.run(tx.connection, _REWIND, consumer, to_seq)
+    await sql.run(tx.connection, _TAKE_AWAY, consumer)
+    return bool(found)

@@ -113,8 +113,12 @@ class Navigation:
 
 
 def hear_announcements(handlers: "Handlers") -> None:
-    """Registered in every worker: the unit keeps what the others say of themselves."""
+    """Registered in every worker: the unit keeps what the others say of themselves, and what it says itself (`announce`)."""
+    from shared.messaging.projection import Kept
+
+    known = handlers.projection("announced_units", Kept("announced_unit", beside=("announced_at",)), own=True)
 
     @handlers.on(DomainAnnounced)
+    @known.fed_by(DomainAnnounced)
     async def unit_announced(tx: Transaction, event: DomainAnnounced, envelope: "Envelope") -> None:
         await _keep(tx, event)

@@ -10,35 +10,43 @@ from shared.contracts.case import CaseClosed, CaseOpened, CaseState, CaseStateCh
 from shared.contracts.consultation import ConsultationReceived, ConsultationWithdrawn
 from shared.contracts.household import HouseholdRegistered, MemberCorrected, MemberJoined, MemberLeft
 from shared.contracts.referral import ReferralAccepted, ReferralDeclined, ReferralHeld, ReferralMade
-from shared.messaging import Envelope, Handlers
+from shared.messaging import Envelope, Handlers, Kept
 from shared.runtime.database import Transaction
 
 
 def case_handlers(profile: Profile) -> Handlers:
     handlers = Handlers()
     _households(handlers)
+    _other_desks(handlers, profile)
     _consultations(handlers, profile)
     _consent(handlers, profile)
     _referrals(handlers, profile)
-    _other_desks(handlers)
     disclosure.register(handlers, profile)
     return handlers
 
 
 def _households(handlers: Handlers) -> None:
+    told = handlers.projection("households", Kept("household"), Kept("member"))
+
     @handlers.on(HouseholdRegistered)
+    @told.fed_by(HouseholdRegistered)
     async def household_registered(tx: Transaction, event: HouseholdRegistered, envelope: Envelope) -> None:
         await heard.registered(tx, event)
 
     @handlers.on(MemberJoined, MemberCorrected)
+    @told.fed_by(MemberJoined, MemberCorrected)
     async def member_joined(tx: Transaction, event: MemberJoined | MemberCorrected, envelope: Envelope) -> None:
         await heard.joined(tx, event)
-        # Somebody we were told the name of has changed, or there is somebody new: ask again, under the same referral.
+
+    @handlers.on(MemberJoined, MemberCorrected)
+    async def ask_again(tx: Transaction, event: MemberJoined | MemberCorrected, envelope: Envelope) -> None:
+        """Somebody we were told the name of has changed, or there is somebody new: ask again, under the same referral."""
         known = await identity.known_referral_of(tx, event.household_id)
         if known:
             await disclosure.ask(tx, await store.referral_to_change(tx, known), why=str(envelope.id))
 
     @handlers.on(MemberLeft)
+    @told.fed_by(MemberLeft)
     async def member_left(tx: Transaction, event: MemberLeft, envelope: Envelope) -> None:
         await heard.left(tx, event)
 
@@ -46,7 +54,6 @@ def _households(handlers: Handlers) -> None:
 def _consultations(handlers: Handlers, profile: Profile) -> None:
     @handlers.on(ConsultationWithdrawn)
     async def consultation_withdrawn(tx: Transaction, event: ConsultationWithdrawn, envelope: Envelope) -> None:
-        await heard.withdrawn(tx, event.consultation_id, japan_day(envelope.time))
         ours = await store.waiting_of_consultation(tx, event.consultation_id)
         case = await store.open_case_of(tx, event.household_id)
         for waiting in ours:
@@ -81,8 +88,6 @@ def _referrals(handlers: Handlers, profile: Profile) -> None:
     @handlers.on(ReferralMade)
     async def referral_made(tx: Transaction, event: ReferralMade, envelope: Envelope) -> None:
         if event.to != profile.unit:
-            trace = Trace(event.referral_id, event.household_id, event.to, Kind.REFERRAL, event.made_on, consultation_id=event.consultation_id)
-            await heard.begun(tx, trace)
             return
         arrived = referral.arrive(event, envelope.source)
         if await store.add_referral(tx, Outcome(arrived)):
@@ -94,9 +99,6 @@ def _referrals(handlers: Handlers, profile: Profile) -> None:
         ours = await store.known_referral(tx, event.referral_id)
         if ours and ours.to_unit == envelope.source:
             await store.save_referral(tx, Outcome(referral.hear(ours, event)))
-        if not isinstance(event, ReferralHeld):
-            until = event.accepted_on if isinstance(event, ReferralAccepted) else event.declined_on
-            await heard.ended(tx, Trace(event.referral_id, event.household_id, envelope.source, Kind.REFERRAL, until=until))
 
 
 async def _agreed_with(tx: Transaction, event: ReferralMade, envelope: Envelope, profile: Profile) -> None:
@@ -107,17 +109,40 @@ async def _agreed_with(tx: Transaction, event: ReferralMade, envelope: Envelope,
         await consents.follow(tx, case, profile)
 
 
-def _other_desks(handlers: Handlers) -> None:
+def _other_desks(handlers: Handlers, profile: Profile) -> None:
+    involved = handlers.projection("involvement", Kept("involvement"))
+
+    @handlers.on(ConsultationWithdrawn)
+    @involved.fed_by(ConsultationWithdrawn)
+    async def consultation_withdrawn(tx: Transaction, event: ConsultationWithdrawn, envelope: Envelope) -> None:
+        await heard.withdrawn(tx, event.consultation_id, japan_day(envelope.time))
+
+    @handlers.on(ReferralMade)
+    @involved.fed_by(ReferralMade)
+    async def referral_made(tx: Transaction, event: ReferralMade, envelope: Envelope) -> None:
+        if event.to != profile.unit:
+            trace = Trace(event.referral_id, event.household_id, event.to, Kind.REFERRAL, event.made_on, consultation_id=event.consultation_id)
+            await heard.begun(tx, trace)
+
+    @handlers.on(ReferralAccepted, ReferralDeclined)
+    @involved.fed_by(ReferralAccepted, ReferralDeclined)
+    async def referral_ended(tx: Transaction, event: ReferralAccepted | ReferralDeclined, envelope: Envelope) -> None:
+        until = event.accepted_on if isinstance(event, ReferralAccepted) else event.declined_on
+        await heard.ended(tx, Trace(event.referral_id, event.household_id, envelope.source, Kind.REFERRAL, until=until))
+
     @handlers.on(CaseOpened)
+    @involved.fed_by(CaseOpened)
     async def case_opened(tx: Transaction, event: CaseOpened, envelope: Envelope) -> None:
         await heard.begun(tx, Trace(event.case_id, event.household_id, envelope.source, Kind.CASE, event.opened_on))
 
     @handlers.on(CaseStateChanged)
+    @involved.fed_by(CaseStateChanged)
     async def case_state_changed(tx: Transaction, event: CaseStateChanged, envelope: Envelope) -> None:
         """A closed case that moves again is a desk that is involved again."""
         if event.state is not CaseState.CLOSED:
             await heard.resumed(tx, Trace(event.case_id, event.household_id, envelope.source, Kind.CASE))
 
     @handlers.on(CaseClosed)
+    @involved.fed_by(CaseClosed)
     async def case_closed(tx: Transaction, event: CaseClosed, envelope: Envelope) -> None:
         await heard.ended(tx, Trace(event.case_id, event.household_id, envelope.source, Kind.CASE, until=event.closed_on))
