@@ -45,6 +45,7 @@ alter table outbox attach partition outbox_p{number} for values from ({start}) t
 """
 
 KNOWN = """
+create index intent_waits_for_a_person on intent (kind) where state in ('unknown', 'given_up');
 -- one row: what this database knows of the unit's own stream
 create table outbox_stream (
     stream text primary key,
