@@ -7,6 +7,7 @@ are for the broker's own accounts.
 import asyncio
 import logging
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -47,6 +48,8 @@ class Consumer:
         self.thefts = 0
         self.rewrites = 0
         self._incarnation = ""
+        #: how long the last canary was on its way from commit at its source to commit here; None until one came
+        self.canary_seconds: float | None = None
 
     def stop(self) -> None:
         """The batch in hand is finished."""
@@ -120,6 +123,8 @@ class Consumer:
     async def _settle(self, epoch: int, puller: Puller, deliveries: list[Delivery]) -> None:
         await self._settling.take(epoch, deliveries)
         last = deliveries[-1]
+        for sung_at in (one.canary.sung_at for one in deliveries if one.canary):
+            self.canary_seconds = max(0.0, (datetime.now(UTC) - sung_at).total_seconds())
         self.position, self.lag, self.moved = max(self.position, last.stream_seq), last.pending, time.monotonic()
         await puller.acknowledge(last)
 
@@ -145,5 +150,6 @@ class Consumer:
         return time.monotonic() - self.moved if self.state != "standby" and (self.lag or self.state != "consuming") else 0.0
 
     def status(self) -> dict[str, Any]:
-        mine = {"state": self.state, "position": self.position, "lag": self.lag, "thefts": self.thefts, "rewrites": self.rewrites}
+        mine: dict[str, Any] = {"state": self.state, "position": self.position, "lag": self.lag, "thefts": self.thefts, "rewrites": self.rewrites}
+        mine["canary_seconds"] = round(self.canary_seconds, 3) if self.canary_seconds is not None else None
         return mine | vars(self.counts)

@@ -108,5 +108,7 @@ def look(figures: Figures | None, status: dict[str, Any], pressure: Pressure | N
         found["clock differs from the database's"] = abs(figures.clock_difference) > limits.clock_difference_seconds
     if pressure:
         found |= {f"saving waits: {reason}": True for reason in pressure.measured.reasons(limits)}
+    found["the broker lost events; they were published again"] = status.get("relay", {}).get("lost", 0) + status.get("audit", {}).get("holes", 0) > 0
+    found["the stream has events that this database never published"] = status.get("audit", {}).get("foreign", 0) > 0
     found["the broker denied something"] = status.get("nats", {}).get("denied", 0) > 0
     return [reason for reason, holds in found.items() if holds]

@@ -235,6 +235,7 @@ async def test_the_canary_arrives_leaves_no_trace_in_the_record_and_its_loss_cos
     await eventually(lambda: CONSUMER in beta.consumers and beta.consumers[CONSUMER].counts.canaries > 3)
     row = (await town.rows(BETA, "select extract(epoch from canary_seen - canary_sent)::float8 as seconds from consumer_cursor"))[0]
     assert 0 <= row.seconds < 1
+    assert 0 <= beta.consumers[CONSUMER].status()["canary_seconds"] < 1
     assert await town.rows(ALPHA, "select 1 from outbox where channel = 'canary'") == []
     await beta.stop()
     monkeypatch.setattr(canary, "EVERY", 3600.0)
