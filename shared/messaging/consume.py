@@ -18,12 +18,15 @@ from shared.messaging.leases import Leases
 from shared.messaging.link import AWAY, BrokerError, Link
 from shared.messaging.names import consumer_name, stream_of
 from shared.messaging.positions import Fenced
-from shared.messaging.pull import Interrupted, Puller, Stolen
+from shared.messaging.pull import BATCH, Interrupted, Puller, Stolen
 from shared.messaging.settle import Settling
 from shared.messaging.waiting import unless
 from shared.runtime.database import Database
 
 log = logging.getLogger("tsunagari.messaging")
+
+#: batches that are not full begin at least this far apart: one event is handled at once, a stream of them shares transactions
+PACE = 0.005
 
 
 class Consumer:
@@ -95,10 +98,12 @@ class Consumer:
 
     async def _round(self, epoch: int, puller: Puller) -> None:
         deliveries = await puller.next()
+        began = time.monotonic()
         await self._settling.take(epoch, deliveries)
         last = deliveries[-1]
         self.position, self.lag, self.moved = last.stream_seq, last.pending, time.monotonic()
         await puller.acknowledge(last)
+        await asyncio.sleep(0 if len(deliveries) == BATCH else max(0.0, began + PACE - time.monotonic()))
 
     async def measure(self) -> None:
         """Asks the broker how much it still has for us. Raises BrokerError or one of AWAY."""

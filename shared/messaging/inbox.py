@@ -126,9 +126,8 @@ class Inbox:
         with _process_span(self.name, envelope):
             here, _ = telemetry.context_headers()
             seen = replace(envelope, handled_in=here) if here else envelope
-            shared = {item.name: getattr(tx, item.name) for item in fields(tx)}
             for handler in self.handlers.events[envelope.type]:
-                await handler(Handling(**shared, envelope=seen), event, seen)
+                await handler(Handling(**vars(tx), envelope=seen), event, seen)  # its lists are the transaction's own
 
     async def _drain(self, tx: Transaction, state: Positions, household: UUID, counts: Counts) -> None:
         """Round after round until nothing moves: a producer that numbers its positions wrongly must not leave anything lying."""
@@ -171,7 +170,8 @@ class Inbox:
 @contextmanager
 def _process_span(consumer: str, envelope: Envelope) -> Iterator[None]:
     """One span per event: always linked to its creation, and inside its trace while that is live."""
-    link = telemetry.link(envelope.traceparent, envelope.tracestate)
+    created = telemetry.extract(envelope.traceparent, envelope.tracestate)
+    link = telemetry.link_to(created)
     live = datetime.now(UTC) - envelope.recorded_at < LIVE
     name = envelope.type.removeprefix("jp.tsunagari.")
     attributes = {
@@ -184,7 +184,7 @@ def _process_span(consumer: str, envelope: Envelope) -> Iterator[None]:
     }
     with telemetry.tracer().start_as_current_span(
         f"process {name}",
-        context=telemetry.extract(envelope.traceparent, envelope.tracestate) if live else Context(),
+        context=created if live else Context(),
         kind=SpanKind.CONSUMER,
         links=[link] if link else [],
         attributes=attributes,

@@ -7,6 +7,7 @@ Rows stay after publishing: they are the record if the broker loses something.
 import asyncio
 import json
 import logging
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -33,6 +34,8 @@ BATCH = 500
 MAX_BYTES = 4 * 1024 * 1024
 MAX_LINKS = 128
 POLL_FIRST, POLL_LAST = 0.05, 0.25
+#: batches that are not full begin at least this far apart: the first event of a quiet moment goes at once, a stream of them in handfuls
+PACE = 0.005
 
 _PENDING = """
 select pos, household, seq, type, subject, headers::text as headers, payload, traceparent, tracestate, created_at
@@ -96,7 +99,9 @@ class Relay:
             self.oldest_pending = rows[0].created_at if rows else None
             if rows:
                 poll = POLL_FIRST
+                began = time.monotonic()
                 await self._publish(connection, rows, epoch)
+                await asyncio.sleep(0 if len(rows) == BATCH else max(0.0, began + PACE - time.monotonic()))
                 continue
             self.state = "idle"
             if not await woken(self._wake, poll):

@@ -294,7 +294,11 @@ def extract(traceparent: str | None, tracestate: str | None = None) -> Context:
 
 
 def link(traceparent: str | None, tracestate: str | None = None) -> Link | None:
-    context = trace.get_current_span(extract(traceparent, tracestate)).get_span_context()
+    return link_to(extract(traceparent, tracestate))
+
+
+def link_to(created: Context) -> Link | None:
+    context = trace.get_current_span(created).get_span_context()
     return Link(context) if context.is_valid else None
 
 
@@ -319,5 +323,5 @@ def span(name: str, *, cause: tuple[str | None, str | None] | None = None, **wel
 
 __all__ = [
     "ALLOWED", "Careful", "Telemetry", "annotate", "cleaned", "configure_logging", "context_headers", "extract", "harmless_name",
-    "instrument_app", "instrument_engine", "kept", "link", "log", "span", "sql_without_values", "start", "trace_id", "tracer",
+    "instrument_app", "instrument_engine", "kept", "link", "link_to", "log", "span", "sql_without_values", "start", "trace_id", "tracer",
 ]  # fmt: skip

@@ -9,7 +9,7 @@ import psutil
 from deploy.onebox.ports import free_port
 from tests.benchmarks import ends
 from tests.benchmarks.contenders.job import Contender
-from tests.benchmarks.contenders.ours import OURS
+from tests.benchmarks.contenders.ours import OURS, TOGETHER
 from tests.benchmarks.contenders.peers import DUAL_WRITE, OUTBOX_019
 from tests.benchmarks.contenders.raw import RAW
 from tests.benchmarks.ends import CLIENTS, End
@@ -17,7 +17,7 @@ from tests.benchmarks.figures import Section, milliseconds, percentile
 from tests.benchmarks.one_box import cpu_seconds
 from tests.benchmarks.servers import Servers, servers
 
-CONTENDERS = (OUTBOX_019, DUAL_WRITE, RAW, OURS)
+CONTENDERS = (OUTBOX_019, DUAL_WRITE, RAW, OURS, TOGETHER)
 
 
 @dataclass

@@ -5,6 +5,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 from nats.aio.client import Client
@@ -35,7 +36,7 @@ def worker(unit: Unit, database: str, broker: str, db: Database, handlers: Handl
 
 
 async def _save(tx: Transaction, fact: Fact) -> None:
-    await tx.execute(EFFECT, {"event": fact.mark})
+    tx.later(EFFECT, {"event": fact.mark})
     tx.publish(FactRetracted(household_id=HouseholdId(fact.household_id), legal_basis=LegalBasis.CONSENT, fact_id=fact.mark))
 
 
@@ -66,13 +67,25 @@ def app(database: str, broker: str) -> FastAPI:
     return app
 
 
+def app_together(database: str, broker: str) -> FastAPI:
+    app = _app(database, broker)
+
+    @app.post("/facts", status_code=201)
+    async def retract(fact: Fact, request: Request) -> Fact:
+        with telemetry.span("POST /facts"):
+            await request.app.state.db.together(partial(_save, fact=fact))
+        return fact
+
+    return app
+
+
 @asynccontextmanager
 async def hear(heard: Heard, database: str, broker: str) -> AsyncIterator[None]:
     handlers = Handlers()
 
     @handlers.on(FactRetracted)
     async def fact_retracted(tx: Transaction, event: FactRetracted, envelope: Envelope) -> None:
-        await tx.execute(EFFECT, {"event": event.fact_id})
+        tx.later(EFFECT, {"event": event.fact_id})
         tx.on_commit(lambda: heard.note(event.fact_id))
 
     handlers.ignore(*handlers.missing(("household", "fact")))
@@ -87,3 +100,4 @@ async def hear(heard: Heard, database: str, broker: str) -> AsyncIterator[None]:
 
 
 OURS = Contender("ours", prepare, app, hear, migrated=True)
+TOGETHER = Contender("ours, shared commits", prepare, app_together, hear, migrated=True)
