@@ -152,7 +152,7 @@ async def _count(box: Box, section: Section) -> None:
     app, seen = create_app(settings), []
     async with app.router.lifespan_context(app):
         engine = app.state.db.engine.sync_engine
-        event.listen(engine, "before_cursor_execute", lambda conn, cursor, statement, *_: seen.append(_shape(statement)))
+        event.listen(engine, "before_cursor_execute", lambda conn, cursor, statement, *_: seen.append(shape(statement)))
         event.listen(engine, "commit", lambda conn: seen.append("commit"))
         event.listen(engine, "checkout", lambda *_: seen.append("ping"))
         headers = signed_cookies(RECEPTION, settings) | {"accept": "text/html"}
@@ -177,7 +177,7 @@ async def _count(box: Box, section: Section) -> None:
     section.add("commits / events (outbox rows) of one POST", f"{commits} / {events}", f"{COMMITS} / {EVENTS}", good, gated=True)
 
 
-def _shape(statement: str) -> str:
+def shape(statement: str) -> str:
     """`insert consultation`, `select announced_unit`."""
     words = " ".join(statement.lower().split())
     table = re.search(r"(?:insert into|update|delete from|from) (?!unnest|event )([a-z_]+)", words)
