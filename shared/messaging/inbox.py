@@ -123,8 +123,7 @@ class Inbox:
         state.applied(envelope.subject, envelope.channel, envelope.seq)
 
     async def _handle(self, tx: Transaction, envelope: Envelope, event: Event) -> None:
-        with _process_span(self.name, envelope):
-            here, _ = telemetry.context_headers()
+        with _process_span(self.name, envelope) as here:
             seen = replace(envelope, handled_in=here) if here else envelope
             for handler in self.handlers.events[envelope.type]:
                 await handler(Handling(**vars(tx), envelope=seen), event, seen)  # its lists are the transaction's own
@@ -168,11 +167,15 @@ class Inbox:
 
 
 @contextmanager
-def _process_span(consumer: str, envelope: Envelope) -> Iterator[None]:
-    """One span per event: always linked to its creation, and inside its trace while that is live."""
+def _process_span(consumer: str, envelope: Envelope) -> Iterator[str | None]:
+    """One span per event: always linked to its creation, and inside its trace while that is live. Gives what derived events are created in."""
     created = telemetry.extract(envelope.traceparent, envelope.tracestate)
-    link = telemetry.link_to(created)
     live = datetime.now(UTC) - envelope.recorded_at < LIVE
+    if not telemetry.recording():
+        with telemetry.within(created if live else Context()):
+            yield envelope.traceparent if live else None
+        return
+    link = telemetry.link_to(created)
     name = envelope.type.removeprefix("jp.tsunagari.")
     attributes = {
         "messaging.system": "nats",
@@ -191,4 +194,4 @@ def _process_span(consumer: str, envelope: Envelope) -> Iterator[None]:
         record_exception=False,
     ):
         telemetry.annotate(event_id=envelope.id, event_type=envelope.type)
-        yield
+        yield telemetry.context_headers()[0]
