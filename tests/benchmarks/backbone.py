@@ -12,11 +12,21 @@ from tests.benchmarks.contenders.job import Contender
 from tests.benchmarks.contenders.ours import OURS, TOGETHER
 from tests.benchmarks.contenders.peers import DUAL_WRITE, OUTBOX_019
 from tests.benchmarks.contenders.raw import RAW
-from tests.benchmarks.ends import CLIENTS, End
+from tests.benchmarks.ends import End
 from tests.benchmarks.figures import Section, milliseconds, percentile
 from tests.benchmarks.one_box import cpu_seconds
 from tests.benchmarks.servers import Servers, servers
 
+HEAD = (
+    "contender",
+    "events/s",
+    "201 → effect at 20/s, p50 / p99",
+    "at 80 %",
+    "CPU s per 1,000 at 80 % (both ends, both servers)",
+    "memory of both ends (PSS)",
+    "not 201 / no effect / twice",
+    "load average before",
+)
 CONTENDERS = (OUTBOX_019, DUAL_WRITE, RAW, OURS, TOGETHER)
 
 
@@ -84,28 +94,26 @@ class Measured:
                 memory = web.megabytes + hear.megabytes
                 return cls(contender.name, rate, steady, loaded.waits, loaded.cpu, memory, load, job.refused, job.lost, job.twice)
 
-    def tell(self, section: Section) -> None:
-        what = (
-            f"{self.name}: events/s with {CLIENTS} clients · 201 → effect at 20/s · at 80 % · CPU s per 1,000 at 80 % · memory of both ends · "
-            "not 201 / 201 without an effect / effects twice · load average before"
-        )
-        figures = (
-            f"{self.rate:,.0f} /s",
+    def cells(self) -> tuple[str, ...]:
+        """As HEAD names them."""
+        return (
+            self.name,
+            f"{self.rate:,.0f}",
             milliseconds(self.steady),
             f"{milliseconds(self.loaded)} at {0.8 * self.rate:,.0f}/s",
-            f"{self.cpu:.2f} s",
+            f"{self.cpu:.2f}",
             f"{self.memory:.0f} MB",
             f"{self.refused} / {self.lost} / {self.twice}",
             f"{self.load:.1f}",
         )
-        section.add(what, " · ".join(figures))
 
 
 def measure(section: Section) -> None:
+    section.put_beside(*HEAD)
     measured = {}
     for contender in CONTENDERS:
         measured[contender.name] = Measured.of(contender)
-        measured[contender.name].tell(section)
+        section.put_beside(*measured[contender.name].cells())
     compare(section, measured)
 
 

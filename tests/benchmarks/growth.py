@@ -29,6 +29,8 @@ select o.channel, m.household, 1, m.event_id, o.type, left(o.subject, -1) || rig
 from made m, (select * from outbox order by pos limit 1) o
 """
 
+HOMES = "select household from outbox_sequence where channel = 'fact' order by random() limit $1"
+
 
 @dataclass(frozen=True)
 class Cost:
