@@ -55,8 +55,8 @@ screens: env ## README の画面を撮り直す / take the README's screenshots 
 	@$(PY) -m shared.desk.assets --dev
 	@SCREENS=1 $(PY) -m pytest tests/browser
 
-bench: env ## 性能を測る / measure
-	@$(PY) -m tests.benchmarks
+bench: env ## 性能を測る（PARTS="backbone growth"、WRITE=1 で RESULTS.md に）/ measure
+	@$(PY) -m tests.benchmarks $(PARTS) $(if $(WHOLE),--whole) $(if $(WRITE),--write)
 
 assets: env ## 画面の部品を取得する / fetch the front-end assets
 	@$(PY) -m shared.desk.assets

@@ -21,12 +21,15 @@ from shared.messaging.leases import Leases
 from shared.messaging.link import AWAY, BrokerError, Link
 from shared.messaging.names import consumer_name, stream_of
 from shared.messaging.positions import Fenced
-from shared.messaging.pull import Interrupted, Puller, Stolen
+from shared.messaging.pull import BATCH, Interrupted, Puller, Stolen
 from shared.messaging.settle import Settling
 from shared.messaging.waiting import unless
 from shared.runtime.database import Database
 
 log = logging.getLogger("tsunagari.messaging")
+
+#: batches that are not full begin at least this far apart: one event is handled at once, a stream of them shares transactions
+PACE = 0.005
 
 
 class Consumer:
@@ -121,12 +124,14 @@ class Consumer:
         await self._settle(epoch, puller, await puller.next())
 
     async def _settle(self, epoch: int, puller: Puller, deliveries: list[Delivery]) -> None:
+        began = time.monotonic()
         await self._settling.take(epoch, deliveries)
         last = deliveries[-1]
         for sung_at in (one.canary.sung_at for one in deliveries if one.canary):
             self.canary_seconds = max(0.0, (datetime.now(UTC) - sung_at).total_seconds())
         self.position, self.lag, self.moved = max(self.position, last.stream_seq), last.pending, time.monotonic()
         await puller.acknowledge(last)
+        await asyncio.sleep(0 if len(deliveries) == BATCH else max(0.0, began + PACE - time.monotonic()))
 
     async def measure(self) -> None:
         """Asks the broker how much it still has for us. Raises BrokerError or one of AWAY."""

@@ -127,12 +127,10 @@ class Inbox:
         state.applied(envelope.subject, envelope.channel, envelope.seq)
 
     async def _handle(self, tx: Transaction, envelope: Envelope, event: Event) -> None:
-        with _process_span(self.name, envelope):
-            here, _ = telemetry.context_headers()
+        with _process_span(self.name, envelope) as here:
             seen = replace(envelope, handled_in=here) if here else envelope
-            shared = {item.name: getattr(tx, item.name) for item in fields(tx)}
             for handler in self.handlers.events[envelope.type]:
-                await handler(Handling(**shared, envelope=seen), event, seen)
+                await handler(Handling(**vars(tx), envelope=seen), event, seen)  # its lists are the transaction's own
 
     async def _drain(self, tx: Transaction, state: Positions, household: UUID, counts: Counts) -> None:
         """Round after round until nothing moves: a producer that numbers its positions wrongly must not leave anything lying."""
@@ -173,10 +171,15 @@ class Inbox:
 
 
 @contextmanager
-def _process_span(consumer: str, envelope: Envelope) -> Iterator[None]:
-    """One span per event: always linked to its creation, and inside its trace while that is live."""
-    link = telemetry.link(envelope.traceparent, envelope.tracestate)
+def _process_span(consumer: str, envelope: Envelope) -> Iterator[str | None]:
+    """One span per event: always linked to its creation, and inside its trace while that is live. Gives what derived events are created in."""
+    created = telemetry.extract(envelope.traceparent, envelope.tracestate)
     live = datetime.now(UTC) - envelope.recorded_at < LIVE
+    if not telemetry.recording():
+        with telemetry.within(created if live else Context()):
+            yield envelope.traceparent if live else None
+        return
+    link = telemetry.link_to(created)
     name = envelope.type.removeprefix("jp.tsunagari.")
     attributes = {
         "messaging.system": "nats",
@@ -188,11 +191,11 @@ def _process_span(consumer: str, envelope: Envelope) -> Iterator[None]:
     }
     with telemetry.tracer().start_as_current_span(
         f"process {name}",
-        context=telemetry.extract(envelope.traceparent, envelope.tracestate) if live else Context(),
+        context=created if live else Context(),
         kind=SpanKind.CONSUMER,
         links=[link] if link else [],
         attributes=attributes,
         record_exception=False,
     ):
         telemetry.annotate(event_id=envelope.id, event_type=envelope.type)
-        yield
+        yield telemetry.context_headers()[0]

@@ -100,6 +100,10 @@ class Link:
             raise Disconnected("NATS went away")
         return reply
 
+    async def send(self, commands: bytes) -> None:
+        """Whole commands of the NATS protocol, written at once and before what is sent next. Raises Disconnected."""
+        await self.client._send_command(commands)
+
     async def api(self, subject: str, body: Mapping[str, Any] | None = None, *, timeout: float = 5.0) -> dict[str, Any]:
         """One call of the JetStream API. Raises BrokerError, or one of AWAY; a missing permission is a timeout."""
         return answer(await self.request(f"$JS.API.{subject}", json.dumps(body).encode() if body else b"", timeout=timeout))

@@ -63,15 +63,22 @@ class _Row:
     derived: bool
 
 
-async def append(connection: AsyncConnection, unit: str, events: Sequence[tuple[Event, Envelope | None]], now: datetime) -> list[int]:
+#: (traceparent, tracestate)
+Span = tuple[str | None, str | None]
+
+
+async def append(
+    connection: AsyncConnection, unit: str, events: Sequence[tuple[Event, Envelope | None]], now: datetime, spans: Sequence[Span] | None = None
+) -> list[int]:
     """Writes the events with what caused them; gives each its sequence within (channel, household), in order.
 
+    `spans`: who created each event, when it was not the current span (a shared commit).
     Raises DatabaseOlderThanStream, and EnvelopeError (too_large, wrong_subject) before anything is written: an event the broker would refuse
     must fail in front of the person who caused it, not an hour later in the relay.
     """
     if not events:
         return []
-    rows = _rows(unit, events, now)
+    rows = _rows(unit, events, now, spans or [context_headers()] * len(events))
     columns = [[getattr(row, name) for row in rows] for name in _Row.__slots__]
     written = await sql.rows(connection, _APPEND, *columns)
     if len(written) < sum(not row.derived for row in rows):
@@ -79,11 +86,10 @@ async def append(connection: AsyncConnection, unit: str, events: Sequence[tuple[
     return [row.seq for row in sorted(written, key=lambda row: row.pos)]
 
 
-def _rows(unit: str, events: Sequence[tuple[Event, Envelope | None]], now: datetime) -> list[_Row]:
-    here = context_headers()
+def _rows(unit: str, events: Sequence[tuple[Event, Envelope | None]], now: datetime, spans: Sequence[Span]) -> list[_Row]:
     derived: dict[UUID, int] = {}
     rows = []
-    for event, cause in events:
+    for (event, cause), here in zip(events, spans, strict=True):
         index = derived.get(cause.id, 0) if cause else 0
         if cause:
             derived[cause.id] = index + 1
@@ -91,7 +97,7 @@ def _rows(unit: str, events: Sequence[tuple[Event, Envelope | None]], now: datet
     return rows
 
 
-def _row(unit: str, event: Event, cause: Envelope | None, index: int, now: datetime, here: tuple[str | None, str | None]) -> _Row:
+def _row(unit: str, event: Event, cause: Envelope | None, index: int, now: datetime, here: Span) -> _Row:
     event_id = derived_id(unit, cause.id, index) if cause else new_id(now)
     subject, payload = subject_of(unit, event), event.model_dump_json().encode()
     if not _SUBJECT.fullmatch(subject):

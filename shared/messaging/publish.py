@@ -4,6 +4,7 @@ One batch is in flight at a time, so order is kept through every outcome. With `
 costs 4 fsyncs where single publishes cost 50.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import uuid4
@@ -19,6 +20,7 @@ NO_BATCH = frozenset({10174, 10175, 10176})
 FULL = frozenset({10077, 10047, 10023})
 #: the broker can never take this message
 UNACCEPTABLE = frozenset({10054})
+_SUBJECT = re.compile(r"[!-~]+")
 
 
 class Unacceptable(Exception):
@@ -36,15 +38,11 @@ async def publish_batch(link: Link, messages: Sequence[Message], *, timeout: flo
     """All or none. Gives their stream sequences. Raises BrokerError, Unacceptable, or one of AWAY (then the outcome is unknown)."""
     if len(messages) == 1:
         return [(await publish_one(link, messages[0], timeout=timeout)).seq]
-    client, batch = link.client, uuid4().hex
-    for number, message in enumerate(messages, 1):
-        headers = {**message.headers, "Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(number)}
-        with _refusing():
-            if number < len(messages):
-                await client.publish(message.subject, message.data, headers=headers)
-                continue
-            headers["Nats-Batch-Commit"] = "1"
-            stored = answer(await link.request(message.subject, message.data, headers=headers, timeout=timeout))
+    batch = uuid4().hex
+    await link.send(b"".join(_command(message, batch, number) for number, message in enumerate(messages[:-1], 1)))
+    last_headers = {**messages[-1].headers, "Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(len(messages)), "Nats-Batch-Commit": "1"}
+    with _refusing():
+        stored = answer(await link.request(messages[-1].subject, messages[-1].data, headers=last_headers, timeout=timeout))
     if stored.get("count") != len(messages):
         raise BrokerError(10176, "batch stored with another count")
     last = int(stored["seq"])
@@ -69,6 +67,16 @@ async def publish_one(link: Link, message: Message, *, timeout: float = 5.0) -> 
             raise Unacceptable(str(error)) from error
         raise
     return Stored(int(stored["seq"]), bool(stored.get("duplicate")))
+
+
+def _command(message: Message, batch: str, number: int) -> bytes:
+    """One HPUB of the NATS protocol: nats-py takes 30 µs of processor a message for it, with a flush each. Raises Unacceptable."""
+    named = [f"{name}: {value}\r\n" for name, value in message.headers.items()]
+    head = f"NATS/1.0\r\n{''.join(named)}Nats-Batch-Id: {batch}\r\nNats-Batch-Sequence: {number}\r\n\r\n"
+    if head.count("\n") != len(named) + 4 or head.count("\r") != len(named) + 4 or not _SUBJECT.fullmatch(message.subject):
+        raise Unacceptable("BadHeaderError or BadSubjectError")
+    raw = head.encode()
+    return f"HPUB {message.subject} {len(raw)} {len(raw) + len(message.data)}\r\n".encode() + raw + message.data + b"\r\n"
 
 
 class _refusing:

@@ -7,6 +7,7 @@ Rows stay after publishing: they are the record if the broker loses something.
 import asyncio
 import json
 import logging
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -32,9 +33,13 @@ log = logging.getLogger("tsunagari.messaging")
 
 LEASE = "relay"
 BATCH = 500
+#: rows of one look, published in several batches: looking again costs time for every row that was marked since the last vacuum
+READ = 4 * BATCH
 MAX_BYTES = 4 * 1024 * 1024
 MAX_LINKS = 128
 POLL_FIRST, POLL_LAST = 0.05, 0.25
+#: batches that are not full begin at least this far apart: the first event of a quiet moment goes at once, a stream of them in handfuls
+PACE = 0.005
 
 _PENDING = """
 select pos, household, seq, type, subject, headers::text as headers, payload, traceparent, tracestate, created_at, copy
@@ -105,20 +110,28 @@ class Relay:
         while self._leases.epoch(LEASE) == epoch and not self._stopping.is_set():
             self._wake.clear()
             right = await self.own.is_right(connection)
-            rows = _within(await sql.rows(connection, _PENDING, BATCH), MAX_BYTES)
+            rows = await sql.rows(connection, _PENDING, READ)
             self.oldest_pending = rows[0].created_at if rows else None
+            if right and rows:
+                poll = POLL_FIRST
+                began = time.monotonic()
+                await self._publish_all(connection, rows, epoch)
+                await asyncio.sleep(0 if len(rows) >= BATCH else max(0.0, began + PACE - time.monotonic()))
+                continue
             if right:
-                if rows:
-                    poll = POLL_FIRST
-                    await self._publish(connection, rows, epoch)
-                    continue
                 await self.own.sing(connection)
             self.state = self.own.state
             if not await woken(self._wake, poll):
                 poll = min(poll * 1.5, POLL_LAST)
 
-    async def _publish(self, connection: AsyncConnection, rows: Rows, epoch: int) -> None:
-        """The same rows again and again until the broker has them, the lease is lost, or we stop."""
+    async def _publish_all(self, connection: AsyncConnection, rows: Rows, epoch: int) -> None:
+        """Batch by batch, until one is not published as a whole: what comes after it must not overtake it."""
+        while rows:
+            batch = _within(rows[:BATCH], MAX_BYTES)
+            rows = rows[len(batch) :] if await self._publish(connection, batch, epoch) else []
+
+    async def _publish(self, connection: AsyncConnection, rows: Rows, epoch: int) -> bool:
+        """The same rows again and again until the broker has them, the lease is lost, or we stop. True when all are published and marked."""
         self.state = "publishing"
         retrying = AsyncRetrying(
             retry=retry_if_exception_type((BrokerError, *AWAY)),
@@ -131,15 +144,16 @@ class Relay:
         try:
             stored: list[tuple[int, int]] = await retrying(self._send, connection, rows)
         except (BrokerError, *AWAY):
-            return
+            return False
         if not stored:
-            return
+            return False
         positions, sequences = [pos for pos, _ in stored], [seq for _, seq in stored]
         bounds = (positions[0], positions[-1])
         touched = int((await sql.rows(connection, _MARK, positions, sequences, epoch, self.own.created, self._stream, *bounds))[0].events)
         self.published += touched
         if not touched:  # fenced: a successor leads and finds these rows itself
             await self._leases.forget(LEASE)
+        return touched == len(rows)
 
     async def _send(self, connection: AsyncConnection, rows: Rows) -> list[tuple[int, int]]:
         if not self.own.is_known:
@@ -216,6 +230,9 @@ def _message(row: Row[Any], transport: str | None) -> Message:
 @contextmanager
 def _send_span(stream: str, rows: Rows) -> Iterator[str | None]:
     """One span per batch, linked to what created each event. When all come from one trace it is drawn inside that trace."""
+    if not telemetry.recording():
+        yield None
+        return
     links = [link for row in rows[:MAX_LINKS] if (link := telemetry.link(row.traceparent, row.tracestate))]
     one_trace = len(links) == len(rows) and len({link.context.trace_id for link in links}) == 1
     context = set_span_in_context(NonRecordingSpan(links[0].context), Context()) if one_trace else Context()

@@ -12,14 +12,14 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 from uuid import UUID
 
 import requests
 from fastapi import FastAPI
 from opentelemetry import metrics, trace
-from opentelemetry.context import Context
+from opentelemetry.context import Context, attach, detach
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.instrumentation.sqlalchemy.engine import EngineTracer
@@ -272,7 +272,28 @@ def instrument_engine(engine: AsyncEngine) -> None:
 
 
 def tracer() -> trace.Tracer:
-    return trace.get_tracer("tsunagari")
+    return _tracer_of(trace.get_tracer_provider())
+
+
+@lru_cache(maxsize=2)
+def _tracer_of(provider: trace.TracerProvider) -> trace.Tracer:
+    """OpenTelemetry makes a new one at each question, which took a tenth of a consumer's time."""
+    return provider.get_tracer("tsunagari")
+
+
+def recording() -> bool:
+    """Whether spans go anywhere. Without that, ids travel on as they came."""
+    return _running is not None and _running.sampling.on
+
+
+@contextmanager
+def within(context: Context) -> Iterator[None]:
+    """What is done inside belongs to this context, without a span of its own."""
+    token = attach(context)
+    try:
+        yield
+    finally:
+        detach(token)
 
 
 def trace_id() -> str | None:
@@ -294,7 +315,11 @@ def extract(traceparent: str | None, tracestate: str | None = None) -> Context:
 
 
 def link(traceparent: str | None, tracestate: str | None = None) -> Link | None:
-    context = trace.get_current_span(extract(traceparent, tracestate)).get_span_context()
+    return link_to(extract(traceparent, tracestate))
+
+
+def link_to(created: Context) -> Link | None:
+    context = trace.get_current_span(created).get_span_context()
     return Link(context) if context.is_valid else None
 
 
@@ -319,5 +344,6 @@ def span(name: str, *, cause: tuple[str | None, str | None] | None = None, **wel
 
 __all__ = [
     "ALLOWED", "Careful", "Telemetry", "annotate", "cleaned", "configure_logging", "context_headers", "extract", "harmless_name",
-    "instrument_app", "instrument_engine", "kept", "link", "log", "span", "sql_without_values", "start", "trace_id", "tracer",
+    "instrument_app", "instrument_engine", "kept", "link", "link_to", "log", "recording", "span", "sql_without_values", "start", "trace_id", "tracer",
+    "within",
 ]  # fmt: skip

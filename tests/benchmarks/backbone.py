@@ -1,159 +1,132 @@
-"""The backbone: row and event committed here → published → effect committed in another database, once. Ours and the raw limit in one run."""
+"""The job side by side, one contender after the other on fresh servers, in one run. Ratios count; the machine moves."""
 
 import asyncio
-import secrets
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
 from dataclasses import dataclass
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
-from pathlib import Path
-from typing import Any
 
-import asyncpg
-import nats
 import psutil
 
-from deploy.onebox.broker import EmbeddedNats
 from deploy.onebox.ports import free_port
-from deploy.onebox.postgres import EmbeddedPostgres
-from shared.messaging.provision import api_of, apply, desired
-from tests.benchmarks import pipeline
+from tests.benchmarks import ends
+from tests.benchmarks.contenders.job import Contender
+from tests.benchmarks.contenders.ours import OURS, TOGETHER
+from tests.benchmarks.contenders.peers import DUAL_WRITE, OUTBOX_019
+from tests.benchmarks.contenders.raw import RAW
+from tests.benchmarks.ends import End
 from tests.benchmarks.figures import Section, milliseconds, percentile
 from tests.benchmarks.one_box import cpu_seconds
-from tests.benchmarks.pipeline import CLIENTS
-from tests.conftest import Templates
-from tests.shared.messaging.town import ALPHA, BETA
+from tests.benchmarks.servers import Servers, servers
 
-SPAWN = get_context("spawn")
-
-
-@dataclass
-class Servers:
-    """PostgreSQL and NATS of our own, as durable as the box's."""
-
-    postgres: EmbeddedPostgres
-    nats: EmbeddedNats
-
-    async def databases(self, kind: str) -> tuple[str, str]:
-        """Two fresh databases, for the one who says and the one who hears; streams and consumer made."""
-        broker = await nats.connect(self.nats.url)
-        if kind == "ours":
-            await apply(broker, desired((ALPHA, BETA)))
-            templates = Templates(self.postgres)
-            names = (await templates.clone(ALPHA))[1], (await templates.clone(BETA))[1]
-        else:
-            stream = {"name": "RAW", "subjects": ["raw.>"], "storage": "file", "allow_atomic": True}
-            consumer = {"name": "bench", "durable_name": "bench", "ack_policy": "all", "max_ack_pending": 1024}
-            await api_of(broker)("STREAM.CREATE.RAW", stream)
-            await api_of(broker)("CONSUMER.CREATE.RAW.bench", {"stream_name": "RAW", "config": consumer, "action": "create"})
-            admin = await asyncpg.connect(self.postgres.dsn())
-            await admin.execute("create database raw_say")
-            await admin.execute("create database raw_hear")
-            await admin.close()
-            names = self.postgres.dsn("raw_say"), self.postgres.dsn("raw_hear")
-        await broker.close()
-        return names
-
-
-@contextmanager
-def _servers() -> Iterator[Servers]:
-    home = Path(tempfile.mkdtemp(prefix="tsunagari-bench-"))
-    home.chmod(0o755)
-    broker = EmbeddedNats(home / "nats", free_port(), free_port())
-    servers = Servers(EmbeddedPostgres(home / "postgres", free_port(), secrets.token_urlsafe(16)), broker)
-    try:
-        servers.postgres.start()
-        servers.nats.start()
-        yield servers
-    finally:
-        servers.nats.stop()
-        servers.postgres.stop()
-        shutil.rmtree(home, ignore_errors=True)
+HEAD = (
+    "contender",
+    "events/s",
+    "201 → effect at 20/s, p50 / p99",
+    "at 80 %",
+    "CPU s per 1,000 at 80 % (both ends, both servers)",
+    "memory of both ends (PSS)",
+    "not 201 / no effect / twice",
+    "load average before",
+)
+CONTENDERS = (OUTBOX_019, DUAL_WRITE, RAW, OURS, TOGETHER)
 
 
 @dataclass
-class End:
-    """A process that says or hears."""
-
-    process: BaseProcess
-    pipe: Connection
-
-    @classmethod
-    @contextmanager
-    def running(cls, *given: str) -> Iterator["End"]:
-        ours, theirs = SPAWN.Pipe()
-        process = SPAWN.Process(target=pipeline.run, args=(*given, theirs), daemon=True)
-        process.start()
-        theirs.close()  # so that its end is an EOFError here
-        try:
-            end = cls(process, ours)
-            end.pipe.recv()  # ready
-            yield end
-        finally:
-            process.terminate()
-            process.join()
-
-    def ask(self, **command: float) -> Any:
-        self.pipe.send(command)
-        return self.pipe.recv()
+class Phase:
+    waits: list[float]
+    rate: float
+    cpu: float
 
 
 @dataclass
-class Pipeline:
+class Job:
     servers: Servers
-    say: End
+    web: End
     hear: End
+    door: End
+    refused: int = 0
     lost: int = 0
+    twice: int = 0
 
-    def phase(self, **command: float) -> tuple[list[float], float, float]:
-        """Commit → effect of each event; events per second until the last effect; processor seconds per 1,000 events."""
+    def phase(self, **command: object) -> Phase:
+        """201 → effect of each event; events per second until the last effect; processor seconds per 1,000 events (the clients' not counted)."""
         before = self._cpu()
-        said = self.say.ask(**command)
-        heard = self.hear.ask(count=len(said["sent"]))
-        waits = [heard[mark] - at for mark, at in said["sent"].items() if mark in heard]
-        self.lost += len(said["sent"]) - len(waits)
-        return waits, len(waits) / (max(heard.values()) - said["began"]), (self._cpu() - before) / len(waits) * 1000
+        said = self.door.ask(**command)
+        heard, self.twice = self.hear.ask(count=len(said["answered"]))
+        waits = [max(0.0, heard[mark] - at) for mark, at in said["answered"].items() if mark in heard]
+        self.refused += said["refused"]
+        self.lost += len(said["answered"]) - len(waits)
+        return Phase(waits, len(waits) / (max(heard.values()) - said["began"]), (self._cpu() - before) / len(waits) * 1000)
 
     def _cpu(self) -> float:
-        """Both ends and both servers."""
-        pids = [one.process.pid for one in (self.servers.postgres, self.servers.nats, self.say, self.hear) if one.process]
-        return sum(cpu_seconds(psutil.Process(pid)) for pid in pids)
+        return self.servers.cpu_seconds() + sum(cpu_seconds(psutil.Process(end.process.pid)) for end in (self.web, self.hear))
 
 
 @dataclass(frozen=True)
 class Measured:
+    name: str
     rate: float
     steady: list[float]
     loaded: list[float]
     cpu: float
+    memory: float
+    load: float
+    refused: int
     lost: int
+    twice: int
 
     @classmethod
-    def of(cls, kind: str, servers: Servers) -> "Measured":
-        saying, hearing = asyncio.run(servers.databases(kind))
-        with End.running(kind, "hear", hearing, servers.nats.url) as hear, End.running(kind, "say", saying, servers.nats.url) as say:
-            job = Pipeline(servers, say, hear)
-            job.phase(seconds=2, rate=20)  # leases are taken, statements prepared
-            _, rate, _ = job.phase(seconds=10)
-            steady, _, _ = job.phase(seconds=10, rate=20)
-            loaded, _, cpu = job.phase(seconds=8, rate=0.8 * rate)
-            return cls(rate, steady, loaded, cpu, job.lost)
+    def of(cls, contender: Contender) -> "Measured":
+        load = os.getloadavg()[0]
+        with servers() as own:
+            saying, hearing = asyncio.run(own.prepare(contender))
+            port = free_port()
+            with (
+                End.running(ends.hear, contender, hearing, own.nats.url) as hear,
+                End.running(ends.web, contender, saying, own.nats.url, port) as web,
+                End.running(ends.knock, port) as door,
+            ):
+                job = Job(own, web, hear, door)
+                job.phase(seconds=2, rate=20)  # leases are taken, statements prepared
+                job.phase(seconds=1)
+                rate = job.phase(seconds=6).rate
+                steady = job.phase(seconds=6, rate=20).waits
+                loaded = job.phase(seconds=6, rate=0.8 * rate)
+                memory = web.megabytes + hear.megabytes
+                return cls(contender.name, rate, steady, loaded.waits, loaded.cpu, memory, load, job.refused, job.lost, job.twice)
+
+    def cells(self) -> tuple[str, ...]:
+        """As HEAD names them."""
+        return (
+            self.name,
+            f"{self.rate:,.0f}",
+            milliseconds(self.steady),
+            f"{milliseconds(self.loaded)} at {0.8 * self.rate:,.0f}/s",
+            f"{self.cpu:.2f}",
+            f"{self.memory:.0f} MB",
+            f"{self.refused} / {self.lost} / {self.twice}",
+            f"{self.load:.1f}",
+        )
 
 
 def measure(section: Section) -> None:
-    with _servers() as servers:
-        ours, raw = Measured.of("ours", servers), Measured.of("raw", servers)
-    share, rates = ours.rate / raw.rate, f"{ours.rate:,.0f} / {raw.rate:,.0f} /s"
-    section.add(f"sustained events/s, {CLIENTS} clients, one event a transaction: ours / raw", f"{rates} = {share:.0%}", "≥ 50 % (P1)", share >= 0.5)
-    good = percentile(ours.steady, 0.5) <= 0.003 and percentile(ours.steady, 0.99) <= 0.015
-    section.add("commit → effect at 20/s, p50 / p99: ours", milliseconds(ours.steady), "3 / 15 ms (P2)", good)
-    section.add("the same: raw", milliseconds(raw.steady))
-    good = percentile(ours.loaded, 0.99) <= 0.06
-    section.add(f"commit → effect at 80 % ({0.8 * ours.rate:,.0f}/s), p50 / p99: ours", milliseconds(ours.loaded), "p99 ≤ 60 ms (P2)", good)
-    section.add(f"the same at {0.8 * raw.rate:,.0f}/s: raw", milliseconds(raw.loaded))
-    section.add("processor seconds per 1,000 events at 80 %: ours / raw", f"{ours.cpu:.2f} / {raw.cpu:.2f} s", "≤ 1.2 s (P3)", ours.cpu <= 1.2)
-    section.add("committed events without an effect: ours / raw", f"{ours.lost} / {raw.lost}", "0 / 0", ours.lost == 0, gated=True)
+    section.put_beside(*HEAD)
+    measured = {}
+    for contender in CONTENDERS:
+        measured[contender.name] = Measured.of(contender)
+        section.put_beside(*measured[contender.name].cells())
+    compare(section, measured)
+
+
+def compare(section: Section, measured: dict[str, Measured]) -> None:
+    peer, raw = measured["faststream-outbox"], measured["raw"]
+    for ours in (one for name, one in measured.items() if name.startswith("ours")):
+        times, share = ours.rate / peer.rate, ours.rate / raw.rate
+        section.add(f"{ours.name}: events/s against faststream-outbox", f"{times:.1f} ×", "≥ 8 × (P1)", times >= 8)
+        section.add(f"{ours.name}: events/s against the raw limit", f"{share:.0%}", "≥ 50 % (P1)", share >= 0.5)
+        good = percentile(ours.steady, 0.5) <= 0.003 and percentile(ours.steady, 0.99) <= 0.015
+        section.add(f"{ours.name}: 201 → effect at 20/s, p50 / p99", milliseconds(ours.steady), "3 / 15 ms (P2)", good)
+        section.add(f"{ours.name}: the same at 80 %", milliseconds(ours.loaded), "p99 ≤ 60 ms (P2)", percentile(ours.loaded, 0.99) <= 0.06)
+        section.add(f"{ours.name}: CPU s per 1,000 events at 80 %", f"{ours.cpu:.2f} s", "≤ 1.2 s (P3)", ours.cpu <= 1.2)
+        counts = (ours.refused, ours.lost, ours.twice)
+        what = f"{ours.name}: not answered with 201 / 201 without an effect / effects twice"
+        section.add(what, " / ".join(map(str, counts)), "0 / 0 / 0", counts == (0, 0, 0), gated=True)

@@ -34,6 +34,12 @@ class Section:
     how: str
     rows: list[tuple[str, str, str, str]] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
+    #: contenders side by side: the first row is the head
+    beside: list[tuple[str, ...]] = field(default_factory=list)
+
+    def put_beside(self, *cells: str) -> None:
+        self.beside.append(cells)
+        print("    " + "   ".join(cells), flush=True)
 
     def add(self, what: str, measured: str, target: str = "", holds: bool | None = None, *, gated: bool = False) -> None:
         """`gated`: a counted figure that must hold; wall-clock never is."""
@@ -43,8 +49,10 @@ class Section:
         print("    " + "   ".join(cell for cell in self.rows[-1] if cell), flush=True)
 
     def markdown(self) -> str:
+        beside = [f"| {' | '.join(row)} |" for row in self.beside]
+        beside[1:1] = [f"|{'---|' * len(self.beside[0])}"] if beside else []
         table = ["| measure | measured | target | holds |", "|---|---|---|---|", *(f"| {' | '.join(row)} |" for row in self.rows)]
-        return "\n".join([f"## {self.title}", "", self.how, "", *table, ""])
+        return "\n".join([f"## {self.title}", "", self.how, "", *beside, *([""] if beside else []), *table, ""])
 
 
 def machine() -> str:
@@ -56,6 +64,14 @@ def machine() -> str:
 def write(sections: Sequence[Section], command: str, began: datetime, load: float) -> None:
     told = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=RESULTS.parent, capture_output=True, text=True, check=False)
     minutes = (datetime.now(UTC) - began).total_seconds() / 60
-    facts = [machine(), f"began {began:%Y-%m-%d %H:%M} UTC at load average {load:.2f}, took {minutes:.1f} minutes", f"code {told.stdout.strip()}"]
+    facts = [
+        machine(),
+        f"began {began:%Y-%m-%d %H:%M} UTC at load average {load:.2f} (of others), took {minutes:.1f} minutes",
+        f"code {told.stdout.strip()}",
+    ]
+    missed = [
+        f"- {section.title}: {what}: {told} (target {target})" for section in sections for what, told, target, holds in section.rows if "NO" in holds
+    ]
+    found = ["## Not reached", "", *(missed or ["Nothing: every target of this run holds."]), ""]
     head = ["# What we measured", "", ABOUT.format(command=command), *(f"- {fact}" for fact in facts), ""]
-    RESULTS.write_text("\n".join(head + [section.markdown() for section in sections]), encoding="utf-8")
+    RESULTS.write_text("\n".join(head + found + [section.markdown() for section in sections]), encoding="utf-8")
