@@ -4,7 +4,8 @@ Looks every 15 seconds, and at once when the broker reports that a stream or a c
 puts right; it never deletes and never makes a limit smaller. Manifests that cannot be read or contradict each other are refused as a
 whole: the last good ones stay in force, and the log says so every time. Several keepers may run; they all want the same.
 
-Environment: NATS_URL (the provisioner's), NATS_REPLICAS (1), STREAM_BYTES (512 MiB), MANIFESTS (folder of unit.toml files, default services/).
+Environment: NATS_URL and perhaps NATS_NKEY_SEED (the provisioner's), NATS_REPLICAS (1), STREAM_BYTES (512 MiB), MANIFESTS (the folder
+under which the unit.toml files are, default services/).
 """
 
 import asyncio
@@ -36,6 +37,7 @@ GATHER = 0.2
 
 class KeeperSettings(BaseSettings):
     nats_url: SecretStr
+    nats_nkey_seed: SecretStr = SecretStr("")
     nats_replicas: int = 1
     stream_bytes: int = 1 << 29
     manifests: Path = TREE / "services"
@@ -93,7 +95,10 @@ async def connected(settings: KeeperSettings) -> Client:
     """Waits for a broker that is away; raises on a wrong password."""
     servers = settings.nats_url.get_secret_value().split(",")
     inbox = PROVISIONER.subscribe[0].removesuffix(".>").encode()
-    return await nats.connect(servers, name="keeper", inbox_prefix=inbox, max_reconnect_attempts=-1, reconnect_time_wait=0.5, error_cb=_note)
+    seed = settings.nats_nkey_seed.get_secret_value() or None
+    return await nats.connect(
+        servers, name="keeper", inbox_prefix=inbox, nkeys_seed_str=seed, max_reconnect_attempts=-1, reconnect_time_wait=0.5, error_cb=_note
+    )
 
 
 async def _note(error: Exception) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from faststream.nats import NatsBroker
+from faststream.nats.security import NatsNKey
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
@@ -68,6 +69,7 @@ class Link:
     def __init__(self, unit: str, settings: Settings) -> None:
         self._unit = unit
         self._servers = settings.nats_servers
+        self._seed = settings.nats_nkey_seed.get_secret_value() or None
         self._name = f"{unit}/{settings.instance}"
         self._broker: NatsBroker | None = None
         self._client: Client | None = None
@@ -140,6 +142,7 @@ class Link:
             connect_timeout=3,
             ping_interval=20,
             inbox_prefix=self.inbox_prefix,
+            security=NatsNKey.from_seed(self._seed) if self._seed else None,
             pending_size=0,  # a publish while disconnected must fail, not be sent some day
             graceful_timeout=20,
             logger=None,

@@ -4,6 +4,7 @@ Ack subjects are granted in both formats: the server announced the longer one as
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,6 +12,7 @@ from shared.messaging.names import REPAIR, audit_name, consumer_name, rebuild_na
 from shared.runtime.unit import Unit
 
 ACCOUNT = "TSUNAGARI"
+_NKEY = re.compile(r"U[A-Z2-7]{55}")
 
 
 @dataclass(frozen=True)
@@ -82,11 +84,12 @@ OBSERVER = UserPermissions(
 
 
 def accounts_text(units: Sequence[UserPermissions], passwords: Mapping[str, str]) -> str:
+    """`passwords` by user. A public NKey (U…) in a password's place lets in whoever holds its seed: the server then knows no secret."""
     users = "\n".join(_user(user, passwords[user.user]) for user in (*units, PROVISIONER, OBSERVER))
     return (
         "system_account: SYS\n"
         "accounts {\n"
-        f'  SYS {{ users: [ {{ user: "sys", password: {json.dumps(passwords["sys"])} }} ] }}\n'
+        f'  SYS {{ users: [ {{ {_who("sys", passwords["sys"])} }} ] }}\n'
         f"  {ACCOUNT} {{\n"
         "    jetstream: enabled\n"
         f"    users: [\n{users}\n    ]\n"
@@ -99,11 +102,17 @@ def _user(user: UserPermissions, password: str) -> str:
     deny = f", deny: {_list(user.publish_deny)}" if user.publish_deny else ""
     answers = ', allow_responses: { max: 1, expires: "1m" }' if user.answers else ""
     return (
-        f"      {{ user: {json.dumps(user.user)}, password: {json.dumps(password)}, permissions: {{\n"
+        f"      {{ {_who(user.user, password)}, permissions: {{\n"
         f"        publish: {{ allow: {_list(user.publish)}{deny} }},\n"
         f"        subscribe: {{ allow: {_list(user.subscribe)} }}{answers}\n"
         "      } }"
     )
+
+
+def _who(user: str, password: str) -> str:
+    if _NKEY.fullmatch(password):
+        return f"nkey: {password}"
+    return f"user: {json.dumps(user)}, password: {json.dumps(password)}"
 
 
 def _list(subjects: Sequence[str]) -> str:

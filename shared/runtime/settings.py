@@ -17,8 +17,8 @@ class Profile(StrEnum):
 
 
 class Settings(BaseSettings):
-    """Environment: PROFILE, DATABASE_URL, NATS_URL, LISTEN_HOST, LISTEN_PORT, ROLES, PUBLIC_URL, TICKET_KEYS, OIDC_*, OTLP_ENDPOINT,
-    CITY_PARAMETERS, DISK_FOLDER."""
+    """Environment: PROFILE, DATABASE_URL, NATS_URL, NATS_NKEY_SEED, LISTEN_HOST, LISTEN_PORT, ROLES, PUBLIC_URL, TICKET_KEYS, OIDC_*,
+    OTLP_ENDPOINT, CITY_PARAMETERS, DISK_FOLDER."""
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True)
 
@@ -27,6 +27,8 @@ class Settings(BaseSettings):
     database_url: SecretStr
     #: nats://user:password@host:port, several separated by commas
     nats_url: SecretStr = SecretStr("nats://127.0.0.1:4222")
+    #: seed of this unit's NKey (SU…), instead of a password in NATS_URL
+    nats_nkey_seed: SecretStr = SecretStr("")
     listen_host: str = "127.0.0.1"
     listen_port: int = 8000
     #: which parts this process runs: "web", "worker" or both
