@@ -59,6 +59,10 @@ class Place:
             await link.close()
 
 
+async def _silent(error: Exception) -> None:
+    """What cannot be reached is said once, by the refusal."""
+
+
 class BrokerAway(Refused):
     def __init__(self) -> None:
         super().__init__("NATS につながりません。make status で様子を見てください。", "NATS is away. Look with `make status`.", ATTENTION)
@@ -111,7 +115,8 @@ class Places:
             )
         try:
             url = self.provisioner_url.get_secret_value()
-            client = await nats.connect(url, inbox_prefix=b"_INBOX_provisioner", allow_reconnect=False, connect_timeout=PATIENCE)
+            async with asyncio.timeout(PATIENCE):
+                client = await nats.connect(url, inbox_prefix=b"_INBOX_provisioner", allow_reconnect=False, error_cb=_silent)
         except AWAY:
             raise BrokerAway from None
         try:
