@@ -40,7 +40,7 @@ _ALL_APPLIED = "select source, channel, household, last_seq from consumer_subjec
 #: our own events, in the order of their positions; appends wait for the end of this transaction
 _OWN_STILL = "lock table outbox_sequence in share mode"
 _OWN = """
-select pos, seq, subject, headers, payload from outbox where channel = any($1::text[]) and pos > $2 order by pos limit 2000
+select pos, seq, subject, headers::text as headers, payload from outbox where channel = any($1::text[]) and pos > $2 order by pos limit 2000
 """
 _ALONE = "select pg_try_advisory_lock(hashtextextended('rebuild ' || $1, 0)) as alone"
 _NO_LONGER = "select pg_advisory_unlock(hashtextextended('rebuild ' || $1, 0))"

@@ -103,7 +103,7 @@ class Shadow:
 async def _checksum(connection: AsyncConnection, table: str, columns: tuple[str, ...]) -> Checksum:
     hashed = f"hashtextextended(row({_listed(columns)})::text, 0)::numeric"
     row = (await sql.rows(connection, f"select count(*) as rows, coalesce(sum({hashed}), 0)::text as hash from {table}"))[0]  # noqa: S608
-    return Checksum(row.rows, row.hash)
+    return Checksum(row.rows, f"{int(row.hash) % 2**64:016x}")
 
 
 def _listed(columns: tuple[str, ...], of: str = "") -> str:

@@ -222,6 +222,19 @@ async def test_a_feed_that_does_more_than_keeping_is_refused(town: Town, again: 
     assert await again.known() == before
 
 
+async def test_what_a_unit_said_itself_belongs_into_its_projection(town: Town, again: Rebuilder) -> None:
+    own, other = household(), household()
+    handlers = knowing()
+    handlers.projections["known"].own = True
+    await told(town, [other], rounds=1)
+    async with (await town.db(BETA)).transaction() as tx:
+        tx.publish(retracted(own))
+    event = (await town.rows(BETA, "select event_id from outbox"))[0].event_id
+    await again.change(f"insert into known (household, events, last) values ('{own}', 1, '{event}')")
+    done = await again(handlers=handlers)
+    assert (done.equal, done.events, done.tables[0].after.rows) == (True, 3, 2)
+
+
 async def test_two_operators_do_not_rebuild_the_same_projection_at_once(town: Town, again: Rebuilder) -> None:
     await told(town, [household() for _ in range(50)])
     results = await asyncio.gather(again(), again(), return_exceptions=True)
