@@ -153,7 +153,7 @@ async def test_events_that_arrive_during_a_rebuild_are_neither_lost_nor_counted_
         while speaking:
             await town.say(ALPHA, *(registered(home) for home in homes))
             said += len(homes)
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
         return said
 
     talk = asyncio.create_task(speak())
@@ -162,7 +162,7 @@ async def test_events_that_arrive_during_a_rebuild_are_neither_lost_nor_counted_
     await asyncio.sleep(0.2)
     speaking = False
     said = await talk
-    await town.until_effects(BETA, 120 + said, timeout=30)
+    await town.until_effects(BETA, 120 + said, timeout=60)
     assert not done.equal
     assert [events for _, events, _ in await again.known()] == [4 + said // 30] * 30
     assert (await again()).equal
