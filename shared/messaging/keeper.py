@@ -54,6 +54,7 @@ class Keeper:
         self._wanted = Desired((), ())
         self._wake = asyncio.Event()
         self.made: list[str] = []
+        self.looks = 0
 
     async def keep(self, client: Client) -> None:
         """Until the connection is closed for good (a changed password) or we are cancelled; one that is only lost is waited for."""
@@ -79,6 +80,7 @@ class Keeper:
             log.error("manifests_refused the last good ones stay in force: %s: %s", type(error).__name__, error)
         for change in await diff(client, self._wanted):
             await self._make(client, change)
+        self.looks += 1
 
     async def _make(self, client: Client, change: Change) -> None:
         """One that is refused (no room, for instance) does not keep the others from being made."""
