@@ -37,12 +37,14 @@ insert into intent (kind, key, payload, created_at, traceparent)
 select kind, key, payload::jsonb, $4, $5 from unnest($1::text[], $2::text[], $3::text[]) as i(kind, key, payload)
 on conflict (kind, key) do nothing
 """
+#: `materialized`: as a subquery of the update it may be run once per row, and then claims more than it may.
 _CLAIM = """
-update intent i set claimed_until = clock_timestamp() + make_interval(secs => $2), attempts = attempts + 1
-where (kind, key) in (
+with due as materialized (
     select kind, key from intent where state = 'pending' and kind = any($1::text[]) and try_at <= clock_timestamp() and claimed_until is null
     order by try_at limit $3 for update skip locked)
-returning kind, key, payload::text as payload, attempts, traceparent
+update intent i set claimed_until = clock_timestamp() + make_interval(secs => $2), attempts = attempts + 1
+from due where i.kind = due.kind and i.key = due.key
+returning i.kind, i.key, i.payload::text as payload, i.attempts, i.traceparent
 """
 #: claims whose worker died: repeatable ones go back, of the others nobody knows
 _ORPHANS = """

@@ -32,10 +32,12 @@ on conflict (kind, key) do update set due_at = excluded.due_at, household = excl
 """
 _CANCEL = "delete from timer where kind = $1 and key = $2"
 _NEXT = "select extract(epoch from min(try_at) - clock_timestamp())::float8 as seconds from timer where kind = any($1::text[])"
+#: `materialized`: as a subquery of the delete it may be run once per row, and then claims and loses every timer that is due.
 _CLAIM = """
-delete from timer where (kind, key) in (
+with due as materialized (
     select kind, key from timer where kind = any($1::text[]) and try_at <= clock_timestamp() order by try_at limit 1 for update skip locked)
-returning kind, key, due_at, household, clock_timestamp() as now
+delete from timer t using due where t.kind = due.kind and t.key = due.key
+returning t.kind, t.key, t.due_at, t.household, clock_timestamp() as now
 """
 #: 1, 2, 4 … seconds, at most ten minutes; a failing timer is never dropped
 _LATER = """

@@ -49,6 +49,20 @@ async def test_two_workers_fire_each_timer_once(town: Town) -> None:
     assert await town.rows(ALPHA, "select 1 from timer") == []
 
 
+async def test_no_timer_is_lost_when_the_planner_believes_the_table_to_be_small(town: Town) -> None:
+    """Found by the fault suite: statistics from a moment with one row made one claim delete every timer that was due."""
+    db = await town.db(ALPHA)
+    await schedule(db, "t00", -30)
+    async with db.transaction() as tx:
+        await tx.execute(text("analyze timer"))
+    for n in range(1, 12):
+        await schedule(db, f"t{n:02}", -30 + n)
+    late: list[float] = []
+    await town.worker(ALPHA, firing(late))
+    await eventually(lambda: len(late) >= 12)
+    assert sorted(await fired(town)) == [f"t{n:02}" for n in range(12)]
+
+
 async def test_a_timer_fires_soon_after_it_is_due_and_never_before(town: Town) -> None:
     late: list[float] = []
     await town.worker(ALPHA, firing(late))
