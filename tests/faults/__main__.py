@@ -1,0 +1,67 @@
+"""`make faults MINUTES=… SEED=… [NODES=3]`: a long random run, a table, and how to have the same again."""
+
+import argparse
+import asyncio
+import json
+import logging
+import secrets
+import shutil
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from random import Random
+
+from tests.faults.catalogue import offered, possible
+from tests.faults.report import table
+from tests.faults.run import Result, endure
+from tests.faults.world import NotQuiet, World
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make faults", description="障害を起こしながら動かし、約束が守られたかを調べる / break things, then judge")
+    parser.add_argument("--minutes", type=float, default=3.0)
+    parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--nodes", type=int, choices=(1, 3), default=1)
+    parser.add_argument("--rate", type=float, default=60.0, help="出来事／秒 / events a second, beta's answers not counted")
+    parser.add_argument("--only", action="append", default=[], help="この障害だけ / only this fault (repeatable)")
+    parser.add_argument("--list", action="store_true", help="障害の一覧 / list the faults")
+    parser.add_argument("--json", action="store_true")
+    return parser.parse_args()
+
+
+async def _run(given: argparse.Namespace, home: Path, seed: int) -> Result:
+    world = World(home, seed=seed, rate=given.rate)
+    await world.begin()
+    try:
+        chosen = [fault for fault in possible(offered(given.nodes)) if not given.only or fault.name in given.only]
+        return await endure(world, chosen, Random(seed), seconds=given.minutes * 60)
+    finally:
+        await world.end()
+
+
+def main() -> int:
+    given = _arguments()
+    if given.list:
+        print("\n".join(fault.name for fault in possible(offered(given.nodes))))
+        return 0
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    seed = given.seed if given.seed is not None else secrets.randbelow(10**6)
+    home = Path(tempfile.mkdtemp(prefix=f"tsunagari-faults-{seed}-"))
+    again = f"make faults MINUTES={given.minutes:g} SEED={seed} NODES={given.nodes}"
+    try:
+        result = asyncio.run(_run(given, home, seed))
+    except (NotQuiet, AssertionError) as error:
+        print(f"失敗 / failed: {error}\nもう一度 / again: {again}\n記録 / logs: {home}", file=sys.stderr)
+        return 1
+    print(json.dumps(asdict(result), default=str, ensure_ascii=False) if given.json else table(result))
+    if result.findings:
+        print(f"もう一度 / again: {again}\n記録 / logs: {home}", file=sys.stderr)
+        return 1
+    shutil.rmtree(home, ignore_errors=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,13 @@
+"""What a fault put in on purpose: the checker explains these findings by it and nothing else."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Expectation:
+    """`dead`: (unit, source, stream position) of messages nobody can handle. `foreign`: (stream, position) of messages no unit committed.
+    `alarms`: words that must stand in the log of one of the unit's processes, as (unit, words)."""
+
+    dead: set[tuple[str, str, int]] = field(default_factory=set)
+    foreign: set[tuple[str, int]] = field(default_factory=set)
+    alarms: set[tuple[str, str]] = field(default_factory=set)
