@@ -5,7 +5,7 @@ export UV_PYTHON_DOWNLOADS := never
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env up down status logs messaging city trace test test-slow check generate screens bench assets lock new-domain
+.PHONY: help env up down status logs messaging city trace test test-slow check generate screens bench faults assets lock new-domain
 
 help: ## この一覧 / this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ screens: env ## README の画面を撮り直す / take the README's screenshots 
 
 bench: env ## 性能を測る（PARTS="backbone growth"、WRITE=1 で RESULTS.md に）/ measure
 	@$(PY) -m tests.benchmarks $(PARTS) $(if $(WHOLE),--whole) $(if $(WRITE),--write)
+
+faults: env ## 壊しながら動かす（MINUTES=5 SEED=1 NODES=3）/ break it while it runs, then judge
+	@$(PY) -m tests.faults --minutes $(or $(MINUTES),3) --nodes $(or $(NODES),1) $(if $(SEED),--seed $(SEED)) $(if $(RATE),--rate $(RATE)) $(if $(JSON),--json)
 
 assets: env ## 画面の部品を取得する / fetch the front-end assets
 	@$(PY) -m shared.desk.assets

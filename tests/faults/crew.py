@@ -20,25 +20,31 @@ class Nursery:
     def __init__(self, log: Path, tree: Path = ROOT) -> None:
         self._log, self._tree = log, tree
         self._process: subprocess.Popen[str] | None = None
+        self._awake = False
 
     def fork(self, argv: list[str], env: dict[str, str], log: Path) -> int:
-        nursery = self._running()
+        nursery = self._ready()
         assert nursery.stdin is not None and nursery.stdout is not None
         nursery.stdin.write(json.dumps({"argv": argv, "env": env, "log": str(log)}) + "\n")
         nursery.stdin.flush()
         return int(nursery.stdout.readline())
 
-    def _running(self) -> subprocess.Popen[str]:
+    def wake(self) -> None:
+        """Begins to import; the first order waits until that is done."""
+        env = {**os.environ, "PYTHONPATH": str(self._tree), "PYTHONUTF8": "1"}
+        with self._log.open("a") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.faults.nursery"],
+                cwd=self._tree, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
+            )  # fmt: skip
+
+    def _ready(self) -> subprocess.Popen[str]:
         if self._process is None:
-            env = {**os.environ, "PYTHONPATH": str(self._tree), "PYTHONUTF8": "1"}
-            with self._log.open("a") as log:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-m", "tests.faults.nursery"],
-                    cwd=self._tree, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
-                )  # fmt: skip
-            assert self._process.stdout is not None
-            if self._process.stdout.readline().strip() != "ready":
-                raise RuntimeError(f"the nursery did not start\n{process.tail(self._log)}")
+            self.wake()
+        assert self._process is not None and self._process.stdout is not None
+        if not self._awake and self._process.stdout.readline().strip() != "ready":
+            raise RuntimeError(f"the nursery did not start\n{process.tail(self._log)}")
+        self._awake = True
         return self._process
 
     def close(self) -> None:

@@ -2,6 +2,8 @@
 
 from random import Random
 
+import pytest
+
 from tests.faults.conftest import Worlds
 from tests.faults.freezes import FreezeInTransaction
 from tests.faults.kills import KillAtAPlace, KillBackend, KillNats, KillWorker, KillWriter
@@ -10,6 +12,7 @@ from tests.faults.run import endure
 SEED = 20260401
 
 
+@pytest.mark.timeout(400)
 async def test_kills_and_a_freeze_lose_nothing_double_nothing_and_keep_the_order(worlds: Worlds) -> None:
     world = await worlds(seed=SEED, rate=40.0)
     faults = [KillWorker(), KillNats(), KillWriter(), KillAtAPlace("relay: published, not marked"), KillBackend(), FreezeInTransaction()]
