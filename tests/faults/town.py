@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from uuid import UUID, uuid5
 
-from shared.contracts.event import Event, HouseholdId, LegalBasis, MemberId
 from shared.contracts.case import FactRetracted
+from shared.contracts.event import Event, HouseholdId, LegalBasis, MemberId
 from shared.contracts.household import MemberCorrected, MemberRole
 from shared.runtime.unit import Unit
 from tests.shared.messaging.town import unit
