@@ -24,7 +24,8 @@ class Nursery:
 
     def fork(self, argv: list[str], env: dict[str, str], log: Path) -> int:
         nursery = self._ready()
-        assert nursery.stdin is not None and nursery.stdout is not None
+        assert nursery.stdin is not None
+        assert nursery.stdout is not None
         nursery.stdin.write(json.dumps({"argv": argv, "env": env, "log": str(log)}) + "\n")
         nursery.stdin.flush()
         return int(nursery.stdout.readline())
@@ -41,7 +42,8 @@ class Nursery:
     def _ready(self) -> subprocess.Popen[str]:
         if self._process is None:
             self.wake()
-        assert self._process is not None and self._process.stdout is not None
+        assert self._process is not None
+        assert self._process.stdout is not None
         if not self._awake and self._process.stdout.readline().strip() != "ready":
             raise RuntimeError(f"the nursery did not start\n{process.tail(self._log)}")
         self._awake = True

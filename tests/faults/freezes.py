@@ -30,12 +30,11 @@ class FreezeNats(Fault):
     weight = 2
 
     async def apply(self, world: World, random: Random) -> None:
-        process = random.choice(world.brokers).process
-        assert process is not None
-        process.send_signal(signal.SIGSTOP)
+        node = random.choice(world.brokers.nodes)
+        node.pause()
         world.counts["freezes"] += 1
         await asyncio.sleep(random.uniform(2, 10))
-        process.send_signal(signal.SIGCONT)
+        node.resume()
 
 
 class FreezeInTransaction(Fault):

@@ -80,13 +80,11 @@ class KillNats(Fault):
     weight = 8
 
     async def apply(self, world: World, random: Random) -> None:
-        server = random.choice(world.brokers)
-        assert server.process is not None
-        server.process.kill()
-        server.process.wait()
+        node = random.choice(world.brokers.nodes)
+        node.kill()
         world.counts["kills"] += 1
         await asyncio.sleep(random.uniform(0, 1.5))
-        await asyncio.to_thread(server.start)
+        await world.brokers.again(node)
 
 
 class KillPostmaster(Fault):
@@ -141,9 +139,9 @@ class RollingRestart(Fault):
         for actor in world.crew.of("worker"):
             await world.crew.stop(actor)
             world.crew.start(actor)
-        for server in world.brokers:
-            await asyncio.to_thread(server.stop)
-            await asyncio.to_thread(server.start)
+        for node in world.brokers.nodes:
+            await asyncio.to_thread(node.stop)
+            await world.brokers.again(node)
 
 
 KILLS = (KillWorker, KillBothWorkers, KillWriter, KillAtAPlace, KillNats, KillPostmaster, KillBackend, TerminateBackends, RollingRestart)

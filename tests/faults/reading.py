@@ -88,7 +88,6 @@ async def _waiting(connection: asyncpg.Connection, unit: str, expect: Expectatio
     waiting = Counter({(unit, what): await connection.fetchval(statement) for what, statement in _WAITING.items()})
     parked = {(unit, row["source"], row["stream_seq"]) for row in await connection.fetch(_PARKED)}
     waiting[unit, "parked"] = len(parked - expect.dead)
-    waiting[unit, "not parked"] = len({entry for entry in expect.dead if entry[0] == unit} - parked)
     return waiting
 
 

@@ -1,10 +1,11 @@
 """A world to break: PostgreSQL with fsync, nats-server with `sync: always`, two workers per unit, two writers on the same households."""
 
 import asyncio
+import json
 import secrets
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,15 +16,17 @@ import asyncpg
 import nats
 from nats.aio.client import Client
 
-from deploy.onebox.broker import EmbeddedNats
 from deploy.onebox.ports import free_port
 from deploy.onebox.postgres import EmbeddedPostgres, PostgresFailed
 from shared.messaging.provision import accounts_conf, apply, desired
 from shared.runtime.migrate import upgrade
 from tests.faults import business
+from tests.faults.brokers import Brokers
 from tests.faults.controls import Controls
 from tests.faults.crew import Actor, Crew, Nursery
+from tests.faults.disks import Disk
 from tests.faults.expectation import Expectation
+from tests.faults.network import Network
 from tests.faults.town import UNITS, answer_to
 
 ADMIN = "examiner"
@@ -41,11 +44,18 @@ class World:
     seed: int = 0
     rate: float = 60.0
     writers: int = 2
+    nodes: int = 1
+    #: broker nodes in network namespaces; megabytes of the disks for each broker node and for PostgreSQL (0: the machine's own)
+    apart: bool = False
+    nats_disk: int = 0
+    postgres_disk: int = 0
     max_bytes: int = 1 << 28
     expect: Expectation = field(default_factory=Expectation)
     #: kills, freezes, partitions so far; and where processes died by themselves
     counts: Counter[str] = field(default_factory=Counter)
     places: Counter[str] = field(default_factory=Counter)
+
+    _watching: asyncio.Task[None] | None = None
 
     def __post_init__(self) -> None:
         for folder in ("logs", "status", "ledger", "lingering"):
@@ -57,15 +67,10 @@ class World:
         self.nursery = Nursery(self.home / "logs" / "nursery.log")
         self.passwords = {name: secrets.token_hex(8) for name in (*(unit.code for unit in UNITS), "provisioner", "observer", "sys", ADMIN)}
         self.postgres = EmbeddedPostgres(self.home / "postgres", free_port(), secrets.token_hex(8))
-        self.nats = self._broker()
-
-    # ── parts that other worlds make differently ─────────────────
-    def _broker(self) -> EmbeddedNats:
-        return EmbeddedNats(self.home / "nats", free_port(), free_port(), accounts=self.accounts())
-
-    @property
-    def brokers(self) -> Sequence[EmbeddedNats]:
-        return (self.nats,)
+        self.network = Network(self.nodes) if self.apart else None
+        self.brokers = Brokers(self.home / "nats", self.nodes, self.accounts(), self.network)
+        self.nats_disks = [Disk(store, self.nats_disk) for store in self.brokers.stores if self.nats_disk]
+        self.disk_of_postgres = Disk(self.postgres.home, self.postgres_disk) if self.postgres_disk else None
 
     def accounts(self, passwords: dict[str, str] | None = None) -> str:
         """What provisioning writes, and one user more for the examiner, who may read everything."""
@@ -74,13 +79,17 @@ class World:
         return text.replace("users: [\n", examiner, 1)
 
     def nats_url(self, user: str) -> str:
-        return f"nats://{user}:{self.passwords[user]}@127.0.0.1:{self.nats.port}"
+        return self.brokers.url(user, self.passwords[user])
 
     # ── life ─────────────────────────────────────────────────────
     async def begin(self) -> None:
         self.nursery.wake()
+        if self.network:
+            self.network.up()
+        for disk in self._disks:
+            disk.mount()
         self.postgres.start()
-        self.nats.start()
+        await self.brokers.start()
         await self.provision()
         for unit in UNITS:
             await self._database(unit.code)
@@ -91,20 +100,30 @@ class World:
             self.hire("writer", "alpha", f"writer-{number}", FAULTS_RATE=str(self.rate / self.writers))
         self._watching = asyncio.create_task(self.crew.watch())
 
+    @property
+    def _disks(self) -> list[Disk]:
+        return [*self.nats_disks, *([self.disk_of_postgres] if self.disk_of_postgres else [])]
+
     def hire(self, role: str, unit: str, name: str, *, nursery: Nursery | None = None, **env: str) -> Actor:
         env = {"DATABASE_URL": self.database_url(unit), "NATS_URL": self.nats_url(unit), **env}
         return self.crew.add(Actor(role, unit, name, env, nursery or self.nursery))
 
     async def end(self) -> None:
-        self._watching.cancel()
+        """Also after a failure in the middle of `begin`: nothing of ours goes on running."""
+        if self._watching:
+            self._watching.cancel()
         await self.crew.stop_all()
         self.nursery.close()
-        self.nats.stop()
+        self.brokers.stop()
         self.postgres.stop()
+        for disk in self._disks:
+            disk.unmount()
+        if self.network:
+            self.network.down()
 
     async def provision(self) -> None:
         async with self.admin() as client:
-            await apply(client, desired(UNITS, max_bytes=self.max_bytes))
+            await apply(client, desired(UNITS, replicas=self.nodes, max_bytes=self.max_bytes))
 
     async def _database(self, unit: str) -> None:
         async with self.sql() as connection:
@@ -131,7 +150,7 @@ class World:
     @asynccontextmanager
     async def admin(self) -> AsyncIterator[Client]:
         """The examiner's connection to the broker."""
-        client = await patiently(lambda: nats.connect(self.nats_url(ADMIN), connect_timeout=3, allow_reconnect=False, error_cb=_silent))
+        client = await patiently(lambda: nats.connect(self.nats_url(ADMIN).split(","), connect_timeout=3, allow_reconnect=False, error_cb=_silent))
         try:
             yield client
         finally:
@@ -148,7 +167,7 @@ class World:
         async with self.sql() as connection:
             now = await connection.fetchval("select clock_timestamp()")
         while time.monotonic() - began < patience:
-            first = await self.rows("alpha", "select mark from business where at > $1 order by at limit 1", now)
+            first = await self.rows("alpha", _FIRST, now, self.controls.wishes.poison)
             if first and await self._arrived([first[0]["mark"], answer_to(first[0]["mark"])]):
                 return time.monotonic() - began
             await asyncio.sleep(0.1)
@@ -189,9 +208,22 @@ class World:
             effects = (await self.rows(unit, "select count(distinct mark) as n from effect"))[0]["n"]
             if (short := sum(said[source] for source in sources) - effects) > 0:
                 waits[f"{unit} effects"] = short
+        return waits | self._unready()
+
+    def _unready(self) -> dict[str, int]:
+        """What the workers would tell an operator. A status that nobody writes any more is a reason as well."""
+        waits: dict[str, int] = {}
+        for actor in self.crew.of("worker"):
+            path = self.home / "status" / f"{actor.name}.json"
+            if not path.exists() or time.time() - path.stat().st_mtime > 3:
+                waits[f"{actor.name} says nothing"] = 1
+                continue
+            for reason in json.loads(path.read_text())["reasons"]:
+                waits[f"{actor.name}: {reason}"] = 1
         return waits
 
 
+_FIRST = "select mark from business where at > $1 and not household = any($2::text[]::uuid[]) order by at limit 1"
 _WAITING = """
 select (select count(*) from outbox where published_at is null) as pending, (select count(*) from held_event) as held,
        (select count(*) from timer) as timers, (select count(*) from intent where state = 'pending') as intents
