@@ -5,6 +5,7 @@ import asyncio
 import json
 import logging
 import secrets
+import shlex
 import shutil
 import sys
 import tempfile
@@ -17,6 +18,9 @@ from tests.faults.report import table
 from tests.faults.run import Result, endure
 from tests.faults.world import NotQuiet, World
 
+#: megabytes of the small disks: enough for a long run, and memory only as far as they are used
+DISK = 1024
+
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make faults", description="障害を起こしながら動かし、約束が守られたかを調べる / break things, then judge")
@@ -25,17 +29,23 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--nodes", type=int, choices=(1, 3), default=1)
     parser.add_argument("--rate", type=float, default=60.0, help="出来事／秒 / events a second, beta's answers not counted")
     parser.add_argument("--only", action="append", default=[], help="この障害だけ / only this fault (repeatable)")
+    parser.add_argument("--once", action="store_true", help="それぞれ一度ずつ / each of them once, in order")
     parser.add_argument("--list", action="store_true", help="障害の一覧 / list the faults")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
 
 
 async def _run(given: argparse.Namespace, home: Path, seed: int) -> Result:
-    world = World(home, seed=seed, rate=given.rate)
-    await world.begin()
+    have = offered(given.nodes)
+    chosen = [fault for fault in possible(have) if not given.only or fault.name in given.only]
+    needed = {need for fault in chosen for need in fault.needs}
+    world = World(
+        home, seed=seed, rate=given.rate, nodes=given.nodes, apart="netns" in needed,
+        nats_disk=DISK if "tmpfs" in needed else 0, postgres_disk=2 * DISK if "tmpfs" in needed else 0,
+    )  # fmt: skip
     try:
-        chosen = [fault for fault in possible(offered(given.nodes)) if not given.only or fault.name in given.only]
-        return await endure(world, chosen, Random(seed), seconds=given.minutes * 60)
+        await world.begin()
+        return await endure(world, chosen, Random(seed), seconds=None if given.once else given.minutes * 60)
     finally:
         await world.end()
 
@@ -49,7 +59,11 @@ def main() -> int:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     seed = given.seed if given.seed is not None else secrets.randbelow(10**6)
     home = Path(tempfile.mkdtemp(prefix=f"tsunagari-faults-{seed}-"))
-    again = f"make faults MINUTES={given.minutes:g} SEED={seed} NODES={given.nodes}"
+    again = (
+        f"make faults MINUTES={given.minutes:g} SEED={seed} NODES={given.nodes}"
+        if not given.only
+        else f"python -m tests.faults {' '.join(map(shlex.quote, sys.argv[1:]))} --seed {seed}"
+    )
     try:
         result = asyncio.run(_run(given, home, seed))
     except (NotQuiet, AssertionError) as error:

@@ -4,18 +4,23 @@ import os
 import shutil
 from collections.abc import Collection
 
+from tests.faults.content import CONTENT
 from tests.faults.fault import Fault
 from tests.faults.freezes import FREEZES
+from tests.faults.full import FULL
 from tests.faults.kills import KILLS
+from tests.faults.losses import LOSSES
+from tests.faults.partitions import PARTITIONS
+from tests.faults.restored import RESTORED
 
-ALL: tuple[type[Fault], ...] = (*KILLS, *FREEZES)
+ALL: tuple[type[Fault], ...] = (*KILLS, *FREEZES, *PARTITIONS, *LOSSES, *CONTENT, *RESTORED, *FULL)
 
 
 def offered(nodes: int = 1) -> frozenset[str]:
-    """What this machine and this world offer."""
-    root = {"root"} if os.geteuid() == 0 else set()
-    netns = {"netns"} if root and shutil.which("ip") else set()
-    return frozenset(root | netns | ({"cluster"} if nodes > 1 else set()))
+    """What this machine and a world on it offer: "netns" and "tmpfs" to root, "cluster" with three nodes."""
+    root = os.geteuid() == 0
+    netns = root and shutil.which("ip") is not None
+    return frozenset(name for name, there in (("netns", netns), ("tmpfs", root), ("cluster", nodes > 1)) if there)
 
 
 def possible(have: Collection[str]) -> list[Fault]:

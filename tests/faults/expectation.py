@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Expectation:
-    """`dead`: (unit, source, stream position) of messages that nobody can handle and that may lie in dead_event. `foreign`: (stream, position) of messages no unit committed.
+    """`dead`: (unit, source, stream position) of messages that nobody can handle and that may lie in dead_event.
+
+    `foreign`: (stream, position) of messages no unit committed.
     `alarms`: words that must stand in the log of one of the unit's processes, as (unit, words)."""
 
     dead: set[tuple[str, str, int]] = field(default_factory=set)
