@@ -1,6 +1,7 @@
 """Disks that are full to the last byte, and get room again."""
 
 import asyncio
+from pathlib import Path
 from random import Random
 
 from tests.faults.fault import Fault
@@ -18,7 +19,8 @@ class NatsDiskFull(Fault):
     async def apply(self, world: World, random: Random) -> None:
         disk, node = world.nats_disks[0], world.brokers.nodes[0]
         disk.fill()
-        await asyncio.sleep(random.uniform(3, 6))
+        await _hit(node.log)
+        await asyncio.sleep(random.uniform(1, 4))
         disk.free()
         await asyncio.to_thread(node.stop)
         await world.brokers.again(node)
@@ -35,11 +37,22 @@ class PostgresDiskFull(Fault):
     async def apply(self, world: World, random: Random) -> None:
         assert world.disk_of_postgres is not None
         world.disk_of_postgres.fill()
-        await asyncio.sleep(random.uniform(4, 7))
+        await _hit(world.postgres.log)
+        await asyncio.sleep(random.uniform(1, 4))
         world.disk_of_postgres.free()
         assert world.postgres.process is not None
         if world.postgres.process.poll() is not None:
             await start_again(world.postgres)
+
+
+async def _hit(log: Path, patience: float = 60.0) -> None:
+    """Somebody wanted to write and could not. Raises AssertionError: a full disk that nobody noticed shows nothing."""
+    before = log.read_text(errors="replace").lower().count("no space left")
+    for _ in range(int(patience * 10)):
+        if log.read_text(errors="replace").lower().count("no space left") > before:
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"the full disk was not noticed in {log.name}")
 
 
 FULL = (NatsDiskFull, PostgresDiskFull)

@@ -67,6 +67,7 @@ class World:
         self.nursery = Nursery(self.home / "logs" / "nursery.log")
         self.passwords = {name: secrets.token_hex(8) for name in (*(unit.code for unit in UNITS), "provisioner", "observer", "sys", ADMIN)}
         self.postgres = EmbeddedPostgres(self.home / "postgres", free_port(), secrets.token_hex(8))
+        self.postgres.log = self.home / "logs" / "postgres.log"  # also when its disk is full, and searched like every log
         self.network = Network(self.nodes) if self.apart else None
         self.brokers = Brokers(self.home / "nats", self.nodes, self.accounts(), self.network)
         self.nats_disks = [Disk(store, self.nats_disk) for store in self.brokers.stores if self.nats_disk]
@@ -122,8 +123,9 @@ class World:
             self.network.down()
 
     async def provision(self) -> None:
+        """The server sets `max_bytes` aside for each stream, within three quarters of its disk."""
         async with self.admin() as client:
-            await apply(client, desired(UNITS, replicas=self.nodes, max_bytes=self.max_bytes))
+            await apply(client, desired(UNITS, replicas=self.nodes, max_bytes=(self.nats_disk << 20) // 5 or self.max_bytes))
 
     async def _database(self, unit: str) -> None:
         async with self.sql() as connection:
