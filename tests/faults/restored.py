@@ -98,7 +98,9 @@ class ProducerRestored(Restored):
 
 
 class AnswererRestored(Restored):
-    """beta hears and speaks: position, effects and answers went back together; after `adopt-stream` it hears again what it answered."""
+    """beta hears and speaks: position, effects and answers went back together; after `adopt-stream` it hears again what it answered.
+
+    Its handlers are slow at first: a beta that answers everything again before it looks at its stream has nothing left to refuse."""
 
     name = "restored older database: consumer that answers"
     unit = "beta"
@@ -108,8 +110,10 @@ class AnswererRestored(Restored):
         await asyncio.sleep(random.uniform(3, 5))
         await self._rest(world)
         await self._put_back(world)
+        world.controls.wish(linger="beta")
         self._go_on(world)
         await operator.until_logged(world, "beta", "database_older_than_stream")
+        world.controls.wish(linger="")
         await operator.adopt(world, "beta")
 
 
