@@ -30,13 +30,20 @@ class Nursery:
         nursery.stdin.flush()
         return int(nursery.stdout.readline())
 
+    @property
+    def _env(self) -> dict[str, str]:
+        return {**os.environ, "PYTHONPATH": str(self._tree), "PYTHONUTF8": "1"}
+
+    def run(self, module: str, *words: str) -> None:
+        """Another program of the same version, to its end. Raises CalledProcessError."""
+        subprocess.run([sys.executable, "-m", module, *words], cwd=self._tree, env=self._env, check=True, capture_output=True)
+
     def wake(self) -> None:
         """Begins to import; the first order waits until that is done."""
-        env = {**os.environ, "PYTHONPATH": str(self._tree), "PYTHONUTF8": "1"}
         with self._log.open("a") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.faults.nursery"],
-                cwd=self._tree, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
+                cwd=self._tree, env=self._env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
             )  # fmt: skip
 
     def _ready(self) -> subprocess.Popen[str]:

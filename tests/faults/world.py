@@ -27,7 +27,7 @@ from tests.faults.crew import Actor, Crew, Nursery
 from tests.faults.disks import Disk
 from tests.faults.expectation import Expectation
 from tests.faults.network import Network
-from tests.faults.town import UNITS, answer_to
+from tests.faults.town import BY_CODE, UNITS, answer_to
 
 ADMIN = "examiner"
 
@@ -131,10 +131,13 @@ class World:
         async with self.sql() as connection:
             await connection.execute(f"CREATE ROLE \"{unit}\" LOGIN PASSWORD '{self.passwords[unit]}'")
             await connection.execute(f'CREATE DATABASE "{unit}" OWNER "{unit}"')
-        await upgrade(self.database_url(unit), next(one for one in UNITS if one.code == unit))
+        await self.migrate(unit)
         async with self.sql(unit) as connection:
             await connection.execute(f'SET ROLE "{unit}"')
             await connection.execute(business.TABLES)
+
+    async def migrate(self, unit: str) -> None:
+        await upgrade(self.database_url(unit), BY_CODE[unit])
 
     def database_url(self, unit: str) -> str:
         return self.postgres.url(unit, quote(unit), self.passwords[unit])
