@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,15 @@ import pytest
 from tests.faults.world import World
 
 Worlds = Callable[..., Awaitable[World]]
+_FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report: pytest.TestReport = yield  # type: ignore[misc, assignment]
+    if report.failed:
+        item.stash[_FAILED] = True
+    return report  # type: ignore[return-value]
 
 
 @pytest.fixture
@@ -26,4 +35,5 @@ async def worlds(request: pytest.FixtureRequest) -> AsyncIterator[Worlds]:
     yield begin
     for world in begun:
         await world.end()
-        shutil.rmtree(world.home, ignore_errors=True)
+        if not request.node.stash.get(_FAILED, False):
+            shutil.rmtree(world.home, ignore_errors=True)

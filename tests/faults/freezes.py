@@ -43,6 +43,9 @@ class FreezeInTransaction(Fault):
     name = "SIGSTOP worker inside a transaction"
     weight = 3
 
+    def __init__(self, longest: float = 10.0) -> None:
+        self.longest = longest
+
     async def apply(self, world: World, random: Random) -> None:
         unit = random.choice(("beta", "gamma"))
         world.controls.wish(linger=unit)
@@ -50,7 +53,7 @@ class FreezeInTransaction(Fault):
             actor = await self._caught(world, unit)
         finally:
             world.controls.wish(linger="")
-        await freeze(world, actor, random.uniform(2, 10))
+        await freeze(world, actor, random.uniform(2, self.longest))
 
     async def _caught(self, world: World, unit: str) -> Actor:
         for _ in range(2000):

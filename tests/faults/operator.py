@@ -65,7 +65,6 @@ async def until_set_aside(world: World, unit: str, household: UUID, expected: bo
 async def audit(world: World, unit: str) -> str:
     """`tsunagari messaging audit <unit>`; a run that the worker's own audit disturbs is repeated. Gives the report, for the log."""
     from shared.messaging.audit import audit_stream
-
     from shared.messaging.pull import Interrupted
 
     async with database(world, unit) as db, linked(world, unit) as link:

