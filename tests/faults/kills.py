@@ -13,8 +13,9 @@ from tests.faults.world import World, start_again
 
 
 def kill(world: World, actor: Actor) -> None:
+    """One that is dead already is not counted."""
+    world.counts["kills"] += actor.alive
     actor.send(signal.SIGKILL)
-    world.counts["kills"] += 1
 
 
 class KillWorker(Fault):
@@ -129,6 +130,20 @@ async def _backends(world: World) -> list[int]:
     return [row["pid"] for row in rows]
 
 
+class KillStorm(Fault):
+    """One kill after the other, before anything has recovered from the last."""
+
+    name = "storm of kill -9"
+    weight = 14
+    patience = 120.0
+
+    async def apply(self, world: World, random: Random) -> None:
+        for _ in range(8):
+            kind = random.choices((KillWorker, KillWriter, KillNats, KillBackend), (6, 2, 2, 1))[0]
+            await kind().apply(world, random)
+            await asyncio.sleep(random.uniform(0.3, 1.5))
+
+
 class RollingRestart(Fault):
     """Every worker in turn, politely, then the broker."""
 
@@ -144,4 +159,6 @@ class RollingRestart(Fault):
             await world.brokers.again(node)
 
 
-KILLS = (KillWorker, KillBothWorkers, KillWriter, KillAtAPlace, KillNats, KillPostmaster, KillBackend, TerminateBackends, RollingRestart)
+KILLS: tuple[type[Fault], ...] = (
+    KillWorker, KillBothWorkers, KillWriter, KillAtAPlace, KillNats, KillPostmaster, KillBackend, KillStorm, TerminateBackends, RollingRestart,
+)  # fmt: skip
