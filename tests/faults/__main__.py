@@ -38,6 +38,8 @@ def _arguments() -> argparse.Namespace:
 async def _run(given: argparse.Namespace, home: Path, seed: int) -> Result:
     have = offered(given.nodes)
     chosen = [fault for fault in possible(have) if not given.only or fault.name in given.only]
+    if missing := sorted(set(given.only) - {fault.name for fault in chosen}):
+        raise AssertionError(f"この機械ではできないか、知らない障害です / unknown, or not possible on this machine: {', '.join(missing)}")
     needed = {need for fault in chosen for need in fault.needs}
     world = World(
         home, seed=seed, rate=given.rate, nodes=given.nodes, apart="netns" in needed,

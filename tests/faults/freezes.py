@@ -19,7 +19,7 @@ async def freeze(world: World, actor: Actor, seconds: float) -> None:
 
 class FreezeWorker(Fault):
     name = "SIGSTOP worker 2-10 s"
-    weight = 5
+    weight = 9
 
     async def apply(self, world: World, random: Random) -> None:
         await freeze(world, random.choice(world.crew.of("worker")), random.uniform(2, 10))
@@ -27,7 +27,7 @@ class FreezeWorker(Fault):
 
 class FreezeNats(Fault):
     name = "SIGSTOP nats-server 2-10 s"
-    weight = 2
+    weight = 4
 
     async def apply(self, world: World, random: Random) -> None:
         node = random.choice(world.brokers.nodes)
@@ -41,7 +41,7 @@ class FreezeInTransaction(Fault):
     """In the middle of a handler: the row locks stay. The database must end it, a successor must lead, the zombie must be fenced."""
 
     name = "SIGSTOP worker inside a transaction"
-    weight = 3
+    weight = 6
 
     def __init__(self, longest: float = 10.0) -> None:
         self.longest = longest

@@ -18,7 +18,7 @@ class CutLink(Fault):
 
     name = "partition: node cut off"
     needs = frozenset({"netns"})
-    weight = 4
+    weight = 7
     patience = 120.0
 
     async def apply(self, world: World, random: Random) -> None:
@@ -34,7 +34,7 @@ class HalfOpen(Fault):
 
     name = "partition: half-open, answers lost"
     needs = frozenset({"netns"})
-    weight = 4
+    weight = 7
     patience = 120.0
 
     async def apply(self, world: World, random: Random) -> None:
@@ -50,7 +50,7 @@ class NodesApart(Fault):
 
     name = "partition: two nodes apart"
     needs = frozenset({"netns", "cluster"})
-    weight = 4
+    weight = 7
     patience = 120.0
 
     async def apply(self, world: World, random: Random) -> None:
