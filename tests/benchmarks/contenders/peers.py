@@ -45,7 +45,7 @@ async def prepare(client: Client) -> None:
 
 
 def _engine(database: str) -> AsyncEngine:
-    return create_async_engine(database, pool_size=POOL, max_overflow=POOL)
+    return create_async_engine(database, pool_size=POOL, max_overflow=0)
 
 
 async def _tables(engine: AsyncEngine) -> None:
