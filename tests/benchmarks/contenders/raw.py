@@ -115,6 +115,8 @@ async def _hear(heard: Heard, connection: asyncpg.Connection, subscription: JetS
             messages = await subscription.fetch(256, timeout=1)
         except TimeoutError:
             continue
+        if not messages:  # nats-py gives an empty list when its request ended at the broker
+            continue
         marks = [UUID(json.loads(message.data)["mark"]) for message in messages]
         async with connection.transaction():
             await connection.execute("update position set seq = $1", messages[-1].metadata.sequence.stream)
