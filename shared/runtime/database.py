@@ -127,14 +127,18 @@ def _refuse_closed(connection: Any, *_: object) -> None:
 
 
 class Database:
-    """One unit's database. `wake` is set after a commit that left work for the worker of this process."""
+    """One unit's database. Up to twice `pool_size` connections, opened when needed.
+
+    `wake` is set after a commit that left work for the worker of this process."""
 
     def __init__(self, url: str, unit: str, *, pool_size: int = 5) -> None:
         self.unit = unit
         self.engine: AsyncEngine = create_async_engine(
             url,
-            pool_size=pool_size,
-            max_overflow=pool_size,
+            # No overflow: such a connection is closed after one use, and the next one costs several milliseconds of SCRAM on both sides.
+            pool_size=2 * pool_size,
+            max_overflow=0,
+            pool_use_lifo=True,
             pool_recycle=1800,
             hide_parameters=True,
             json_serializer=_dump,

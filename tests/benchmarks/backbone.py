@@ -55,6 +55,8 @@ class Job:
         waits = [max(0.0, heard[mark] - at) for mark, at in said["answered"].items() if mark in heard]
         self.refused += said["refused"]
         self.lost += len(said["answered"]) - len(waits)
+        if not waits:
+            raise RuntimeError(f"nothing was heard of {len(said['answered'])} events; {said['refused']} were not answered with 201")
         return Phase(waits, len(waits) / (max(heard.values()) - said["began"]), (self._cpu() - before) / len(waits) * 1000)
 
     def _cpu(self) -> float:

@@ -12,8 +12,8 @@ from fastapi import FastAPI
 from nats.aio.client import Client
 from pydantic import BaseModel
 
-#: what a web process of a unit keeps open to its database
-POOL = 10
+#: connections that a web process keeps open to its database
+POOL = 20
 ROW = "create table effect (n bigint generated always as identity primary key, event uuid not null unique)"
 
 

@@ -43,7 +43,7 @@ async def _save(tx: Transaction, fact: Fact) -> None:
 def _app(database: str, broker: str) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        db = app.state.db = Database(database, ALPHA.code, pool_size=POOL)
+        db = app.state.db = Database(database, ALPHA.code, pool_size=POOL // 2)
         async with db.transaction() as tx:
             await tx.execute(text(ROW))
         speaking = worker(ALPHA, database, broker, db, Handlers())

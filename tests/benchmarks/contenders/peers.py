@@ -1,7 +1,7 @@
 """FastStream as its documentation shows it: with faststream-outbox 0.19 (FastAPI routers, the recommended shape of its relay page), and with the
 naive dual write (commit, then publish).
 
-Defaults are theirs; what is added makes them do the job at all: a stream name, so that publishing is acknowledged by JetStream; a durable
+Defaults are theirs; what is added makes them do the job at all: a stream name, so that publishing is acknowledged by JetStream; a durable pull
 consumer; and an effect that ignores a second copy, because delivery is at least once. Their log of every message is off.
 """
 
@@ -45,7 +45,7 @@ async def prepare(client: Client) -> None:
 
 
 def _engine(database: str) -> AsyncEngine:
-    return create_async_engine(database, pool_size=POOL, max_overflow=POOL)
+    return create_async_engine(database, pool_size=POOL, max_overflow=0)
 
 
 async def _tables(engine: AsyncEngine) -> None:
@@ -111,7 +111,7 @@ async def hear(heard: Heard, database: str, broker: str) -> AsyncIterator[None]:
     sessions: async_sessionmaker[AsyncSession] = async_sessionmaker(engine, expire_on_commit=False)
     nats = NatsBroker(broker, logger=None)
 
-    @nats.subscriber(SUBJECT, stream=STREAM, durable="bench")
+    @nats.subscriber(SUBJECT, stream=STREAM, durable="bench", pull_sub=True)
     async def fact_retracted(fact: Fact) -> None:
         async with sessions() as session, session.begin():
             await session.execute(insert_once(Effect).values(event=fact.mark).on_conflict_do_nothing())

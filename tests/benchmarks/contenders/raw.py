@@ -4,6 +4,8 @@ the position in it. It has no household lock, no sequence per household, no leas
 
 import asyncio
 import json
+import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID, uuid4
@@ -32,6 +34,18 @@ async def prepare(client: Client) -> None:
     consumer = {"name": "bench", "durable_name": "bench", "ack_policy": "all", "max_ack_pending": 1024}
     await api_of(client)("STREAM.CREATE.RAW", stream)
     await api_of(client)("CONSUMER.CREATE.RAW.bench", {"stream_name": "RAW", "config": consumer, "action": "create"})
+
+
+def _loud(task: "asyncio.Task[None]") -> "asyncio.Task[None]":
+    """A task that ends ends the process: a limit that quietly stopped would be measured as a slow one."""
+
+    def ended(task: "asyncio.Task[None]") -> None:
+        if not task.cancelled():
+            print(f"raw: {task.exception()!r}", file=sys.stderr, flush=True)
+            os._exit(3)
+
+    task.add_done_callback(ended)
+    return task
 
 
 def _dsn(database: str) -> str:
@@ -65,7 +79,7 @@ def app(database: str, broker: str) -> FastAPI:
         await relay_connection.execute(f"{ROW};{OUTBOX}")
         client = await nats.connect(broker)
         async with asyncpg.create_pool(_dsn(database), min_size=POOL, max_size=POOL) as app.state.pool:
-            relaying = asyncio.create_task(_relay(relay_connection, client, wake))
+            relaying = _loud(asyncio.create_task(_relay(relay_connection, client, wake)))
             yield
             relaying.cancel()
         await client.close()
@@ -88,7 +102,7 @@ async def hear(heard: Heard, database: str, broker: str) -> AsyncIterator[None]:
     await connection.execute(f"{ROW}; create table position as select 0::bigint as seq")
     client = await nats.connect(broker)
     subscription = await client.jetstream().pull_subscribe_bind("bench", "RAW")
-    hearing = asyncio.create_task(_hear(heard, connection, subscription))
+    hearing = _loud(asyncio.create_task(_hear(heard, connection, subscription)))
     yield
     hearing.cancel()
     await client.close()
@@ -100,6 +114,8 @@ async def _hear(heard: Heard, connection: asyncpg.Connection, subscription: JetS
         try:
             messages = await subscription.fetch(256, timeout=1)
         except TimeoutError:
+            continue
+        if not messages:  # nats-py gives an empty list when its request ended at the broker
             continue
         marks = [UUID(json.loads(message.data)["mark"]) for message in messages]
         async with connection.transaction():
