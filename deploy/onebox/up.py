@@ -141,6 +141,7 @@ class Up:
                     if "No space left" in process.tail(log)
                     else Trouble(f"{program.name} が起動しません。", f"{program.name} does not start.", process.tail(log))
                 )
+            self._supervisor()  # an older one may end over what a newer `make up` wants of it
             say(f"{program.name} を待っています")
             time.sleep(0.05)
 
