@@ -19,6 +19,7 @@ from shared.messaging.handlers import WorkerContext
 from shared.messaging.link import AWAY
 from shared.messaging.names import REPAIR
 from shared.messaging.requests import RequestFailed, RequestRefused
+from shared.messaging.waiting import unless
 from shared.runtime.database import Database, Transaction
 from shared.runtime.problems import Refusal
 
@@ -132,7 +133,7 @@ class Gaps:
     async def run(self) -> None:
         while not self._context.stopping.is_set():
             await self.look()
-            await asyncio.sleep(LOOK_EVERY)
+            await unless(self._context.stopping, asyncio.sleep(LOOK_EVERY))
 
     async def look(self) -> None:
         found = await gaps(self._context.db)
