@@ -1,7 +1,6 @@
 """The main job by keyboard only: a consultation at the desk becomes an alert on the center's open page."""
 
 import re
-import time
 from typing import Any
 
 import pytest
@@ -88,10 +87,8 @@ async def test_a_consultation_by_keyboard_reaches_the_centers_open_page(desks: D
     assert await desk.page.input_value("[name=kana]") == "ミホン フミコ"
     assert await desk.page.input_value("[name=member-0-kana]") == "ミホン イチロウ"
     await desk.page.get_by_text("下書き保存").first.wait_for(timeout=8_000)
-    pressed = time.monotonic()
     await desk.press("Control+Enter")
-    await center.page.get_by_text("件の新着").first.wait_for(timeout=10_000)
-    seen_after = time.monotonic() - pressed
+    await center.page.get_by_text("件の新着").first.wait_for(timeout=10_000)  # how fast (P6, two seconds): `make bench PARTS=job`
     receipt = await saved_receipt(desk)
     await center.page.keyboard.press("u")
     card = center.page.locator("[data-item]").filter(has_text=receipt).filter(has_text="複数の分野が関わっています")
@@ -99,7 +96,6 @@ async def test_a_consultation_by_keyboard_reaches_the_centers_open_page(desks: D
     assert "開いている気づき 0件" not in await center.page.locator("#tally").inner_text()
     told = await card.inner_text()
     assert all(words in told for words in ("80代の親と50代の子", "高齢の窓口・つなぎ済", "くらしの窓口・つなぎ済", "障がいの窓口・つなぎ済"))
-    assert seen_after < 2.0
     assert desk.keys <= KEYS
     assert await center.axe() == []
     assert desk.problems + center.problems == []

@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,7 @@ def checkout(tmp_path: Path) -> Path:
     shutil.copy(ROOT / "deploy" / "onebox" / "bootstrap.sh", tmp_path / "deploy" / "onebox")
     shutil.copy(ROOT / "requirements.lock", tmp_path)
     (tmp_path / "bin").mkdir()
-    for tool in ("sh", "dirname", "cksum", "cat", "id", "env", "printf", "mktemp", "rm", "awk"):
+    for tool in ("sh", "dirname", "cksum", "cat", "id", "env", "printf", "mktemp", "rm", "awk", "chmod"):
         (tmp_path / "bin" / tool).symlink_to(shutil.which(tool) or f"/bin/{tool}")
     return tmp_path
 
@@ -54,15 +53,13 @@ def test_a_debian_python_without_venv_names_the_package_to_ask_for(checkout: Pat
     assert "-venv" in done.stderr
 
 
-def test_an_unchanged_lock_is_recognised_in_a_moment(checkout: Path) -> None:
+def test_an_unchanged_lock_is_recognised_and_fetches_nothing(checkout: Path) -> None:
     python = checkout / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
     script(python, OLD)
     sum_ = subprocess.run(["cksum"], stdin=(checkout / "requirements.lock").open(), capture_output=True, text=True, check=True).stdout.strip()
     (checkout / ".venv" / ".lock-stamp").write_text(f"{sum_} {checkout}")
-    began = time.monotonic()
-    assert bootstrap(checkout).returncode == 0
-    assert time.monotonic() - began < 0.3
+    assert bootstrap(checkout).returncode == 0, "nothing was fetched: the next step would find its Python too old"
     (checkout / "requirements.lock").write_text("changed")
     assert bootstrap(checkout).returncode == 1
 
