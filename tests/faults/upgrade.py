@@ -13,7 +13,7 @@ from tests.faults.town import UNITS
 from tests.faults.world import World
 
 #: the last commit whose messaging tables are messaging_0001
-BEFORE = "768a05c"
+BEFORE = "2ec264b"
 
 
 class NoHistory(RuntimeError):
