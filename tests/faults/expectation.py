@@ -8,7 +8,8 @@ class Expectation:
     """`dead`: (unit, source, stream position) of messages that nobody can handle and that may lie in dead_event.
 
     `foreign`: (stream, position) of messages no unit committed.
-    `alarms`: words that must stand in the log of one of the unit's processes, as (unit, words)."""
+    `alarms`: words that must stand in the log of one of the unit's processes, as (unit, words);
+    `a|b`: one of them."""
 
     dead: set[tuple[str, str, int]] = field(default_factory=set)
     foreign: set[tuple[str, int]] = field(default_factory=set)

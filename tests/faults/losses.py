@@ -84,7 +84,7 @@ class HoleInTheMiddle(Fault):
         await self._delete(world, random)
         for actor in resting:
             world.crew.start(actor)
-        world.expect.alarms.add(("alpha", "audit_found"))
+        world.expect.alarms.add(("alpha", "audit_found|repair_asked"))  # whoever comes first mends it, and the other finds nothing
         await asyncio.sleep(12)  # what was stored in the last ten seconds is not yet audited
         await operator.audit(world, "alpha")
 

@@ -140,7 +140,7 @@ async def _later(world: World, marks: list[UUID]) -> dict[tuple[str, str], tuple
 
 def _silent(world: World) -> list[str]:
     """Alarms that should stand in a log and do not."""
-    return [f"{unit}: {words}" for unit, words in sorted(world.expect.alarms) if not _logged(world.home, unit, words)]
+    return [f"{unit}: {words}" for unit, words in sorted(world.expect.alarms) if not any(_logged(world.home, unit, one) for one in words.split("|"))]
 
 
 def _logged(home: Path, unit: str, words: str) -> bool:

@@ -17,7 +17,7 @@ def settings(*keys: bytes) -> Settings:
 
 
 OLD, NEW = b"o" * 32, b"n" * 32
-NOW = int(time.time())
+NOW = int(time.time())  # of the import: this file is meant to be reached within the half hour that a ticket may idle
 TICKET = Ticket(sub="s1", name="見本 花子", roles=("reception",), sid="sid", auth_time=NOW, idle=NOW)
 
 
