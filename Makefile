@@ -5,7 +5,7 @@ export UV_PYTHON_DOWNLOADS := never
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env up down status logs messaging city trace test test-slow check generate screens bench faults assets lock new-domain
+.PHONY: help env up down status logs messaging city trace test test-slow test-faults check generate screens bench faults assets lock new-domain
 
 help: ## この一覧 / this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,7 +40,10 @@ test: check ## 検査とテスト（数分）/ checks and tests
 	@$(PY) -m pytest -m "not slow"
 
 test-slow: env assets ## 障害試験など長いもの / the long ones
-	@$(PY) -m pytest -m slow --timeout 900
+	@$(PY) -m pytest -m slow --timeout 900 --ignore tests/faults
+
+test-faults: env ## 障害を一つずつ / every fault as a row of its own
+	@$(PY) -m pytest -m slow tests/faults --timeout 900
 
 check: env ## 書式と import の取り決め / lint and import contracts
 	@$(PY) -m shared.desk.assets --dev
