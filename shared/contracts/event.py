@@ -25,6 +25,8 @@ Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+.-]{1,32}$")]
 Month = Annotated[str, StringConstraints(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
 #: Unit code, "cases-children": names a deployment, never a person.
 UnitCode = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,30}$")]
+#: A staff member's account id as the issuer gives it: an office's own key, never a name or an address of mail.
+StaffId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 
 #: Title and path of a unit, from its unit.toml (deployment data written by the owners, never typed by a user).
 UnitTitle = Annotated[str, StringConstraints(min_length=1, max_length=24)]
@@ -89,7 +91,7 @@ _SAFE = (bool, int, date, datetime, UUID)
 
 def _refuse_identifying(owner: str, name: str, annotation: object) -> None:
     if typing.get_origin(annotation) is Annotated:
-        if annotation in (Code, Month, UnitCode, UnitTitle, UnitPath):
+        if annotation in (Code, Month, StaffId, UnitCode, UnitTitle, UnitPath):
             return
         return _refuse_identifying(owner, name, typing.get_args(annotation)[0])
     if isinstance(annotation, NewType):
@@ -151,5 +153,5 @@ def desk_aggregate(unit: str) -> HouseholdId:
 
 __all__ = [
     "CATALOGUE", "CaseId", "Code", "Confidence", "ConsultationId", "ContractError", "Event", "Field", "HouseholdId", "Lane",
-    "LegalBasis", "MemberId", "Month", "ReferralId", "UnitCode", "UnitPath", "UnitTitle", "desk_aggregate",
+    "LegalBasis", "MemberId", "Month", "ReferralId", "StaffId", "UnitCode", "UnitPath", "UnitTitle", "desk_aggregate",
 ]  # fmt: skip

@@ -28,6 +28,8 @@ ROLE_LABELS = {
     "outreach": "訪問・見守り",
     "manager": "管理者",
     "operator": "システム運用",
+    "dv_officer": "保護担当",
+    "auditor": "監査",
 }
 
 
