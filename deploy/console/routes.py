@@ -15,12 +15,14 @@ from deploy.console.housekeeping import oldest_kept
 from deploy.console.page import Drawing, drawing
 from shared.desk import render
 from shared.runtime import audit
-from shared.runtime.auth import Staff, requires
+from shared.runtime.auth import Staff
 from shared.runtime.database import Tx
+from shared.runtime.policies import Gate
 from shared.runtime.problems import NotAllowed, Refusal, refusals
+from shared.runtime.rights import enters
 
 router = APIRouter()
-Operator = Annotated[Staff, requires("operator")]
+Operator = Annotated[Staff, enters(Gate.OPERATE)]
 
 
 def from_this_machine(request: Request) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Depends, Request
 
@@ -10,15 +11,29 @@ from services.intake.concerns import ConcernFields, concern_fields
 from services.intake.parameters import Parameters, parameters_on
 from services.intake.receipt_number import local_day
 from services.intake.typed import Typed
-from shared.runtime.auth import Staff, requires
+from shared.runtime.auth import Signed, Staff
+from shared.runtime.database import Rd
+from shared.runtime.policies import Gate
 from shared.runtime.problems import NotFound
+from shared.runtime.rights import enters, refusal, rights_in
 
 #: 相談を受け付け、世帯を開く人
-Desk = Annotated[Staff, requires("reception", "coordinator")]
+Desk = Annotated[Staff, enters(Gate.RECEIVE)]
 #: 受付簿を見る人
-RegisterReader = Annotated[Staff, requires("reception", "coordinator", "manager")]
+RegisterReader = Annotated[Staff, enters(Gate.READ_REGISTER)]
 #: 世帯の見出し（氏名）を見てよい人: 受付、支援会議を開くセンター、お知らせを開く管理者。ケース担当は、つなぎの開示で知る
-HeaderReader = Annotated[Staff, requires("reception", "coordinator", "manager")]
+HeaderReader = Annotated[Staff, enters(Gate.READ_HEADER)]
+
+
+def _household_reader(request: Request, household_id: UUID, staff: Signed, rd: Rd) -> Staff:
+    """窓口の人か、この世帯の緊急閲覧が開いている人。"""
+    rights = rights_in(request)
+    if rights.enters(Gate.RECEIVE) or any(glass.household_id == household_id for glass in rights.glasses):
+        return staff
+    raise refusal(rights.place, Gate.RECEIVE)
+
+
+HouseholdReader = Annotated[Staff, Depends(_household_reader)]
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ LOOK_UP = text(
       union (select id from member where :kanji <> '' and kanji_key >= :kanji and kanji_key < :kanji_end limit :block)
       union select id from member where :phone <> '' and phone_key = :phone
       union select id from member where birth = cast(:birth as date))
-    select m.household_id, m.id from hit join member m using (id)
+    select m.household_id, m.id from hit join member m using (id) join household h on h.id = m.household_id
     where (:kana = '' or m.kana_key like :kana || '%') and (:kanji = '' or m.kanji_key like :kanji || '%')
       and (:phone = '' or m.phone_key = :phone) and (cast(:birth as date) is null or m.birth = cast(:birth as date))
     order by m.left_on is not null, m.kana_key, m.id limit :shown

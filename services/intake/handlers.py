@@ -4,12 +4,12 @@ from uuid import UUID, uuid4
 
 from pydantic import ValidationError
 
-from services.intake import disclosure, disclosure_store, drafts, household_store, store
+from services.intake import disclosure, disclosure_store, drafts, glass_store, household_store, protection, store
 from services.intake.household import Household
 from shared.contracts.disclosure import Disclosure, DisclosureRequest, Refused
 from shared.contracts.referral import ReferralAccepted, ReferralDeclined, ReferralHeld, ReferralMade
 from shared.messaging import Envelope, Handlers, Timer, WorkerContext
-from shared.runtime import audit
+from shared.runtime import audit, rights
 from shared.runtime.auth import Staff
 from shared.runtime.database import Read, Transaction
 from shared.runtime.problems import NotFound, Refusal
@@ -60,6 +60,12 @@ async def draft_expired(tx: Transaction, due: Timer) -> None:
     await drafts.expire(tx, UUID(due.key))
 
 
+@handlers.timer(glass_store.KIND)
+async def glass_not_reviewed(tx: Transaction, due: Timer) -> None:
+    """緊急閲覧が期限までに点検されなかった。"""
+    await glass_store.escalate(tx, UUID(due.key))
+
+
 @handlers.serve("disclose")
 async def disclose(request: bytes, context: WorkerContext, asker: str) -> bytes:
     """身元の開示。答えも断りも、記録してから返す。"""
@@ -86,6 +92,8 @@ async def _answer(tx: Transaction, asked: DisclosureRequest) -> Disclosure:
     )  # fmt: skip
     if refused or household is None or decided.ground is None:
         return Disclosure(household_id=asked.household_id, refused=refused)
+    if await rights.is_protected(tx, household.id):
+        household = protection.masked(household)
     return disclosure.disclose(disclosure_id, household, decided.ground)
 
 

@@ -30,6 +30,11 @@ class Parameters:
     reply: Mapping[Urgency, Period]
     draft_days: int
     calendar: Calendar
+    #: 保護の期限の何日前から確かめるか
+    remind_days: int
+    #: 緊急閲覧の長さ（分）と、点検までの開庁日
+    glass_minutes: int
+    glass_review_days: int
 
     def reply_due(self, made_on: date, urgency: Urgency) -> date:
         """つなぎ先の返信期限。"""
@@ -42,4 +47,12 @@ def parameters_on(on: date, city: Path | None = None) -> Parameters:
     found = parameters.in_force(on, OURS, *parameters.city_layer(city, "intake"))
     weights = Weights(**{name.removeprefix("matching."): given.value for name, given in found.items() if name.startswith("matching.")})
     reply = {u: Period(found[f"reply.{u}"].value, found[f"reply.{u}"].unit == "business_days") for u in Urgency}
-    return Parameters(weights, reply, found["draft.days"].value, Calendar(frozenset(found["closed.year_end"].value)))
+    return Parameters(
+        weights,
+        reply,
+        found["draft.days"].value,
+        Calendar(frozenset(found["closed.year_end"].value)),
+        remind_days=found["protection.remind_days"].value,
+        glass_minutes=found["glass.minutes"].value,
+        glass_review_days=found["glass.review_days"].value,
+    )

@@ -7,8 +7,8 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from services.intake import candidate_search, household, household_store, lists, member_form, pages
-from services.intake.access import Desk, Fields, Form, HeaderReader, OnDay, PartOnly, Today
+from services.intake import candidate_search, household, household_store, lists, member_form, pages, protection
+from services.intake.access import Desk, Fields, Form, HeaderReader, HouseholdReader, OnDay, PartOnly, Today
 from services.intake.household import Household, LeavingDateWrong, MemberAlreadyLeft
 from services.intake.member_form import MemberFormIncomplete
 from shared.contracts.event import LegalBasis, MemberId
@@ -17,6 +17,7 @@ from shared.runtime import audit
 from shared.runtime.announce import unit_titles
 from shared.runtime.auth import Staff
 from shared.runtime.database import Rd, Read, Tx
+from shared.runtime.policies import Gate, Level
 from shared.runtime.problems import ChangedMeanwhile, refusals
 
 router = APIRouter()
@@ -53,14 +54,21 @@ class Screen:
 
     async def show(self, home: Household, *, status: int = 200, **more: Any) -> Response:
         consultations = await lists.of_household(self.handle, home.id, self.today.date)
+        rights = self.handle.rights
+        if rights and not rights.sees_place(home.id):
+            home = protection.masked(home)
         context = {"home": home, "today": self.today.date, "consultations": consultations, "titles": await unit_titles(self.handle)}
+        context |= {
+            "may_protect": bool(rights and rights.enters(Gate.DECLARE_PROTECTION)),
+            "writes": bool(rights and rights.may(Level.WRITE, home.id)),
+        }
         context |= {"typed": {}, "errors": {}, "describe": pages.describe}
         values = pages.choices(self.today.date) | pages.labels(self.today.date) | context | more
         return render(self.request, "household.html", values, status=status)
 
 
 @router.get("/households/{household_id}")
-async def show(request: Request, household_id: UUID, rd: Rd, staff: Desk, today: OnDay) -> Response:
+async def show(request: Request, household_id: UUID, rd: Rd, staff: HouseholdReader, today: OnDay) -> Response:
     home = await household_store.load(rd, household_id)
     await audit.record(rd, staff, "view", "household", home.id, household_id=home.id, purpose="intake")
     return await Screen(request, rd, staff, today).show(home)
@@ -70,6 +78,8 @@ async def show(request: Request, household_id: UUID, rd: Rd, staff: Desk, today:
 async def header(request: Request, household_id: UUID, rd: Rd, staff: HeaderReader, today: OnDay) -> Response:
     """世帯の見出し: いまいる人の氏名と年齢、圏域。ほかの窓口の頁に差し込まれる。"""
     home = await household_store.load(rd, household_id)
+    if rd.rights and not rd.rights.sees_place(home.id):
+        home = protection.masked(home)
     await audit.record(rd, staff, "view", "household", home.id, household_id=home.id, purpose="header")
     lines = pages.member_lines(home, today.date)
     first = home.present[0] if home.present else None

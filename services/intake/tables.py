@@ -1,6 +1,6 @@
 """The unit's tables for SQLAlchemy Core (created by migrations/; a test compares the two)."""
 
-from sqlalchemy import ARRAY, Column, Date, DateTime, ForeignKey, Integer, MetaData, SmallInteger, Table, Text, Uuid
+from sqlalchemy import ARRAY, Boolean, Column, Date, DateTime, ForeignKey, Integer, MetaData, SmallInteger, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData()
@@ -167,4 +167,44 @@ disclosure = Table(
     Column("referral_id", Uuid),
     _text("refused", null=True),
     Column("member_ids", ARRAY(Uuid), nullable=False),
+)
+
+#: 保護について、出来事に載せられないこと（本体は protection、shared/runtime/migrations）
+protection_note = Table(
+    "protection_note",
+    metadata,
+    Column("protection_id", Uuid, primary_key=True),
+    Column("household_id", Uuid, nullable=False),
+    _text("send_to"),
+    Column("restrictions", ARRAY(Text), nullable=False),
+    _text("note"),
+    _text("declared_by"),
+    _text("declared_by_name"),
+    Column("declared_at", _MOMENT, nullable=False),
+    Column("confirmed_at", _MOMENT),
+    _text("confirmed_by_name", null=True),
+    Column("version", Integer, nullable=False),
+)
+
+glass_request = Table(
+    "glass_request",
+    metadata,
+    Column("access_id", Uuid, primary_key=True),
+    Column("household_id", Uuid, nullable=False),
+    Column("known", Boolean, nullable=False),
+    _text("staff"),
+    _text("staff_name"),
+    _text("reason"),
+    _text("note"),
+    Column("asked_at", _MOMENT, nullable=False),
+    _text("state"),
+    _text("second", null=True),
+    _text("second_name", null=True),
+    Column("opened_at", _MOMENT),
+    Column("until", _MOMENT),
+    Column("review_due", Date),
+    Column("reviewed_at", _MOMENT),
+    _text("reviewed_by_name", null=True),
+    _text("verdict", null=True),
+    Column("escalated_at", _MOMENT),
 )

@@ -10,14 +10,15 @@ from services.notify.household import Case, Consultation, Fact, HouseholdFacts, 
 from shared.contracts.case import CaseClosed, CaseOpened, CaseState, CaseStateChanged, FactRecorded, FactRetracted
 from shared.contracts.consultation import ConsultationReceived, ConsultationWithdrawn
 from shared.contracts.event import Event
-from shared.contracts.household import HouseholdRegistered, MemberCorrected, MemberJoined, MemberLeft
+from shared.contracts.household import Area, HouseholdRegistered, MemberCorrected, MemberJoined, MemberLeft
+from shared.contracts.protection import ProtectionDeclared
 from shared.contracts.referral import ReferralAccepted, ReferralDeclined, ReferralHeld, ReferralMade
 from shared.contracts.visit import CheckInRecorded, WatchEnded, WatchPlanned
 
 HEARD: tuple[type[Event], ...] = (
     HouseholdRegistered, MemberJoined, MemberCorrected, MemberLeft, ConsultationReceived, ConsultationWithdrawn,
     ReferralMade, ReferralAccepted, ReferralDeclined, ReferralHeld, CaseOpened, CaseStateChanged, CaseClosed,
-    FactRecorded, FactRetracted, WatchPlanned, CheckInRecorded, WatchEnded,
+    FactRecorded, FactRetracted, WatchPlanned, CheckInRecorded, WatchEnded, ProtectionDeclared,
 )  # fmt: skip
 
 
@@ -50,6 +51,8 @@ def _fold(household: HouseholdFacts, event: Event, told: Told) -> HouseholdFacts
     match event:
         case HouseholdRegistered():
             return replace(household, area=event.area)
+        case ProtectionDeclared():
+            return replace(household, area=Area.UNKNOWN)
         case MemberJoined() | MemberCorrected() | MemberLeft():
             return _member(household, event)
         case ConsultationReceived():

@@ -14,8 +14,10 @@ from services.notify.stream import Numbers
 from shared.desk import templates_for
 from shared.runtime import audit
 from shared.runtime.announce import unit_titles
-from shared.runtime.auth import IDLE
+from shared.runtime.auth import IDLE, Staff
 from shared.runtime.database import Database
+from shared.runtime.policies import Gate, Level
+from shared.runtime.rights import put_on, rights_of
 
 router = APIRouter()
 
@@ -33,15 +35,21 @@ async def stream(
     until = request.state.ticket.idle + IDLE
     async for changes in numbers.changes(position):
         for change in changes:
-            yield ServerSentEvent(raw_data=await _html(request, change, "coordinator" in staff.roles), id=str(change.number))
+            if html := await _html(request, change, staff):
+                yield ServerSentEvent(raw_data=html, id=str(change.number))
         if time.time() > until:
             return
 
 
-async def _html(request: Request, change: Change, may_act: bool) -> str:
+async def _html(request: Request, change: Change, staff: Staff) -> str:
+    """Empty for a household that is hidden from this reader, judged anew each time."""
     database: Database = request.app.state.db
     async with database.read() as rd:
+        rights = await rights_of(rd, staff, request.app.state.unit)
+        if not rights.may(Level.KNOW, change.known.alert.household_id):
+            return ""
+        await put_on(rd, rights)
         shown = views.row(change.known, await unit_titles(rd), rd.now, parameters_for(request, rd))
         tally = {"states": await lists.counts(rd), "now": rd.now}
     template = templates_for(request.app.state.unit).get_template("alert_message.html")
-    return template.render(row=shown, may_act=may_act, announce=change.announce, **tally)
+    return template.render(row=shown, may_act=rights.enters(Gate.TRIAGE), announce=change.announce, **tally)

@@ -17,15 +17,17 @@ from shared.contracts.household import Area
 from shared.desk import is_fragment, redirect, render
 from shared.runtime import audit
 from shared.runtime.announce import announced_units, unit_titles
-from shared.runtime.auth import Signed, Staff, requires
+from shared.runtime.auth import Signed, Staff
 from shared.runtime.database import Rd, Read, Transaction, Tx
+from shared.runtime.policies import Gate
 from shared.runtime.problems import ChangedMeanwhile, FormIncomplete, NotFound, refusals
+from shared.runtime.rights import enters
 
 router = APIRouter()
 
-Reader = Annotated[Staff, requires("coordinator", "manager")]
-Coordinator = Annotated[Staff, requires("coordinator")]
-Onlooker = Annotated[Staff, requires("coordinator", "manager", "caseworker", "outreach")]
+Reader = Annotated[Staff, enters(Gate.READ_INBOX)]
+Coordinator = Annotated[Staff, enters(Gate.TRIAGE)]
+Onlooker = Annotated[Staff, enters(Gate.READ_STRIP)]
 Revision = Annotated[int, Form()]
 #: where the button stood: in the row, or in the detail
 Place = Annotated[str, Form()]

@@ -10,15 +10,22 @@ from starlette.datastructures import FormData
 from services.outreach.outcome import StaffRef
 from services.outreach.parameters import rules_on
 from services.outreach.watch import Rules
-from shared.runtime.auth import Staff, requires
+from shared.runtime.auth import Staff
+from shared.runtime.policies import Gate, Place, may_enter
+from shared.runtime.rights import enters, reader_of
 
-Reader = Annotated[Staff, requires("outreach", "coordinator")]
-Writer = Annotated[Staff, requires("outreach")]
+Reader = Annotated[Staff, enters(Gate.READ_WATCH)]
+Writer = Annotated[Staff, enters(Gate.WRITE_WATCH)]
+
+
+#: Who looks after a household here, in SQL: the team, while it watches over it or a referral waits.
+CARE_TEAM = """(exists (select from watch w where w.household_id = s.household_id and w.ended_on is null)
+  or exists (select from referral r where r.household_id = s.household_id and r.state in ('received', 'held')))"""
 
 
 def may_write(staff: Staff) -> bool:
     """この職員に、書くための様式を見せるか。"""
-    return "outreach" in staff.roles
+    return may_enter(reader_of(staff), Place("outreach"), Gate.WRITE_WATCH)
 
 
 def staff_ref(staff: Staff) -> StaffRef:

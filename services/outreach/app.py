@@ -3,6 +3,7 @@
 from fastapi import APIRouter, FastAPI
 
 from services.outreach import pages, referral_routes, routes
+from services.outreach.access import CARE_TEAM
 from services.outreach.worker import create_worker
 from shared.runtime.settings import Settings
 from shared.runtime.unit import Unit
@@ -14,4 +15,4 @@ def create_app(settings: Settings) -> FastAPI:
     base = APIRouter(prefix=unit.base)
     for router in (pages.router, routes.router, referral_routes.router):
         base.include_router(router)
-    return create_web(unit, settings, routers=[base], create_worker=create_worker)
+    return create_web(unit, settings, routers=[base], create_worker=create_worker, care_team=CARE_TEAM)

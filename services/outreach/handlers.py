@@ -7,6 +7,7 @@ from services.outreach.identity import Asking
 from shared.contracts.case import FactRecorded, FactRetracted
 from shared.contracts.consultation import ConsultationReceived, ConsultationWithdrawn
 from shared.contracts.household import HouseholdRegistered, MemberCorrected, MemberJoined, MemberLeft
+from shared.contracts.protection import ProtectionDeclared
 from shared.contracts.referral import ReferralAccepted, ReferralDeclined, ReferralHeld, ReferralMade
 from shared.messaging import Envelope, Handlers, Kept
 from shared.runtime.database import Transaction
@@ -23,6 +24,8 @@ def outreach_handlers() -> Handlers:
     handlers.ignore(ConsultationReceived)
     told = handlers.projection("households", Kept("household"), Kept("member"))
     handlers.on(HouseholdRegistered)(told.fed_by(HouseholdRegistered)(household_registered))
+    handlers.on(ProtectionDeclared)(told.fed_by(ProtectionDeclared)(place_hidden))
+    handlers.on(ProtectionDeclared)(contact_forgotten)
     handlers.on(MemberJoined, MemberCorrected)(told.fed_by(MemberJoined, MemberCorrected)(member_joined))
     handlers.on(MemberJoined, MemberCorrected)(ask_again)
     handlers.on(MemberLeft)(told.fed_by(MemberLeft)(member_left))
@@ -35,6 +38,14 @@ def outreach_handlers() -> Handlers:
 
 async def household_registered(tx: Transaction, event: HouseholdRegistered, envelope: Envelope) -> None:
     await heard.registered(tx, event)
+
+
+async def place_hidden(tx: Transaction, event: ProtectionDeclared, envelope: Envelope) -> None:
+    await heard.hide_place(tx, event.household_id)
+
+
+async def contact_forgotten(tx: Transaction, event: ProtectionDeclared, envelope: Envelope) -> None:
+    await identity.forget_place(tx, event.household_id)
 
 
 async def member_joined(tx: Transaction, event: MemberJoined | MemberCorrected, envelope: Envelope) -> None:

@@ -13,6 +13,7 @@ from services.outreach import tables
 from services.outreach.referral import ReferralState
 from shared.contracts.disclosure import Disclosure, Refused
 from shared.contracts.event import HouseholdId, LegalBasis, MemberId, ReferralId
+from shared.runtime import rights
 from shared.runtime.database import Read, Transaction
 
 d, i, r, w = tables.disclosure, tables.identity, tables.referral, tables.watch
@@ -91,6 +92,14 @@ async def keep(tx: Transaction, question_id: UUID, answer: Disclosure) -> None:
         known = {"name": person.name, "kana": person.kana, "birth": person.birth, "phone": person.phone}
         statement = insert(i).values(household_id=answer.household_id, member_id=person.member_id, **known)
         await tx.execute(statement.on_conflict_do_update(index_elements=["household_id", "member_id"], set_=known))
+    if await rights.is_protected(tx, answer.household_id):  # declared while the answer was under way
+        await forget_place(tx, answer.household_id)
+
+
+async def forget_place(tx: Transaction, household_id: HouseholdId) -> None:
+    """Address and telephone of a protected household go; who looks after it asks the officer for protection."""
+    await tx.execute(update(d).where(d.c.household_id == household_id).values(address=None))
+    await tx.execute(update(i).where(i.c.household_id == household_id).values(phone=None))
 
 
 async def _forget_people(tx: Transaction, refused: UUID, household_id: HouseholdId) -> None:

@@ -100,6 +100,7 @@ def frame(request: Request) -> dict[str, Any]:
     staff = getattr(request.state, "staff", None)
     return {
         "staff": staff,
+        "glasses": getattr(getattr(request.state, "rights", None), "glasses", ()),
         "roles": getattr(staff, "role_label", ""),
         "navigation": _navigation(request, staff),
         "unit": getattr(request.app.state, "unit", None),

@@ -22,6 +22,7 @@ from shared.runtime.together import Together
 
 if TYPE_CHECKING:
     from shared.messaging.envelope import Envelope
+    from shared.runtime.rights import Rights
 
 T = TypeVar("T")
 Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
@@ -34,6 +35,8 @@ class Read:
     connection: AsyncConnection
     now: datetime
     unit: str
+    #: whose eyes it reads with; None for the unit's own work
+    rights: "Rights | None" = field(default=None, kw_only=True)
 
     async def rows(self, statement: Executable, parameters: Parameters = None) -> Sequence[Row[Any]]:
         return (await self.connection.execute(statement, parameters)).all()
@@ -182,9 +185,17 @@ class Database:
         await self.engine.dispose()
 
 
+async def judge(request: Request, handle: Read) -> None:
+    """Whoever is signed in reads with their own rights."""
+    from shared.runtime import rights
+
+    await rights.judge(request, handle)
+
+
 async def transaction(request: Request) -> AsyncIterator[Transaction]:
     database: Database = request.app.state.db
     async with database.transaction() as tx:
+        await judge(request, tx)
         yield tx
         if tx._events and (pressure := getattr(request.app.state, "pressure", None)):
             pressure.check()  # here and not in `Database`: only people at a desk can wait, a worker's derived events must go on
@@ -193,6 +204,7 @@ async def transaction(request: Request) -> AsyncIterator[Transaction]:
 async def read(request: Request) -> AsyncIterator[Read]:
     database: Database = request.app.state.db
     async with database.read() as rd:
+        await judge(request, rd)
         yield rd
 
 

@@ -9,6 +9,7 @@ from alembic.config import Config
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from shared.runtime import row_security
 from shared.runtime.unit import TREE, Unit
 
 
@@ -20,9 +21,12 @@ def configuration(unit: Unit) -> Config:
     return config
 
 
-def _upgrade(connection: Connection, config: Config) -> None:
+def _upgrade(connection: Connection, unit: Unit) -> None:
+    config = configuration(unit)
     config.attributes["connection"] = connection
     command.upgrade(config, "heads")
+    if unit.keeps_rights:
+        row_security.put_on(connection, unit)
 
 
 async def upgrade(database_url: str, unit: Unit) -> None:
@@ -30,7 +34,7 @@ async def upgrade(database_url: str, unit: Unit) -> None:
     engine = create_async_engine(database_url)
     try:
         async with engine.connect() as connection:
-            await connection.run_sync(_upgrade, configuration(unit))
+            await connection.run_sync(_upgrade, unit)
             await connection.commit()
     finally:
         await engine.dispose()

@@ -44,11 +44,18 @@ class Unit:
     legal_basis: tuple[str, ...]
     quality: dict[str, list[str]] = field(hash=False)
     root: Path
+    #: tables with a household that are filtered by their queries, not row by row (row_security.py); say why in unit.toml
+    beyond_row_security: frozenset[str] = frozenset()
 
     @property
     def stream(self) -> str:
         """JetStream stream of this unit's events, `EVT_CASES_CHILDREN`."""
         return "EVT_" + self.code.replace("-", "_").upper()
+
+    @property
+    def keeps_rights(self) -> bool:
+        """Whether it has households to hide at all (the operators' console has none)."""
+        return "shared/runtime/migrations" in self.migrations and bool(self.publishes)
 
     @classmethod
     def load(cls, package: str) -> "Unit":
@@ -80,6 +87,7 @@ class Unit:
             legal_basis=tuple(toml.get("legal_basis", ())),
             quality=toml.get("quality", {}),
             root=path.parent,
+            beyond_row_security=frozenset(toml.get("beyond_row_security", ())),
         )
 
 

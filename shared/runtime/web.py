@@ -188,8 +188,11 @@ def create_web(
     on_stop: Sequence[Hook] = (),
     mounts_sign_in: bool = False,
     speaks: bool = True,
+    care_team: str = "false",
 ) -> FastAPI:
-    """The app of one unit. Nothing is connected before its lifespan starts. `speaks=False`: a unit without events (the console)."""
+    """The app of one unit. Nothing is connected before its lifespan starts. `speaks=False`: a unit without events (the console).
+
+    `care_team`: see `rights.rights_of`."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -215,6 +218,7 @@ def create_web(
         title=unit.title, version=package_version(unit), lifespan=watched(lifespan), docs_url=None, redoc_url=None, max_body_size=2 * MAX_BODY
     )
     app.state.unit, app.state.settings, app.state.navigation = unit, settings, Navigation()
+    app.state.care_team = care_team
     prepare(app, unit, settings)
     if settings.runs_web:
         for router in routers:

@@ -152,7 +152,16 @@ async def test_the_header_for_other_desks_is_a_part_audited_and_for_those_who_wo
     assert [tuple(row) for row in rows] == [("view", "household", "header")]
 
 
-READS_THE_HEADER = {"reception": 200, "coordinator": 200, "manager": 200, "caseworker": 403, "outreach": 403, "operator": 403}
+READS_THE_HEADER = {
+    "reception": 200,
+    "coordinator": 200,
+    "manager": 200,
+    "caseworker": 403,
+    "outreach": 403,
+    "operator": 403,
+    "dv_officer": 200,
+    "auditor": 403,
+}
 
 
 @pytest.mark.parametrize("role", ROLE_LABELS)

@@ -11,7 +11,10 @@ from starlette.datastructures import FormData
 from services.cases.casework.decision import Caseworker
 from services.cases.casework.parameters import rules_on
 from services.cases.casework.profile import Profile, Rules
-from shared.runtime.auth import Signed, Staff, requires
+from shared.runtime.auth import Signed, Staff
+from shared.runtime.database import Rd
+from shared.runtime.policies import Gate, may_enter
+from shared.runtime.rights import enters, place_of, reader_of, refusal, rights_in
 from shared.runtime.unit import Unit
 
 
@@ -35,27 +38,29 @@ def _desk(request: Request) -> Desk:
 At = Annotated[Desk, Depends(_desk)]
 
 
-def _must(staff: Staff, desk: Desk, *roles: str) -> Staff:
-    checked: Staff = requires(*roles, domain=desk.profile.welfare_domain).dependency(staff)
-    return checked
+def _case_reader(request: Request, staff: Signed, rd: Rd) -> Staff:
+    """Whoever reads at this desk, or has a break-glass open; for which household is judged when the case is loaded (`pages.looked_at`)."""
+    rights = rights_in(request)
+    if rights.enters(Gate.READ_CASES) or rights.glasses:
+        return staff
+    raise refusal(rights.place, Gate.READ_CASES)
 
 
-def _reader(staff: Signed, desk: At) -> Staff:
-    return _must(staff, desk, desk.profile.writers, "coordinator")
+CaseReader = Annotated[Staff, Depends(_case_reader)]
+Reader = Annotated[Staff, enters(Gate.READ_CASES)]
+Writer = Annotated[Staff, enters(Gate.WRITE_CASES)]
 
 
-def _writer(staff: Signed, desk: At) -> Staff:
-    return _must(staff, desk, desk.profile.writers)
-
-
-Reader = Annotated[Staff, Depends(_reader)]
-Writer = Annotated[Staff, Depends(_writer)]
+def care_team(unit: str) -> str:
+    """Who looks after a household here, in SQL: the caseworker of its case; while a referral waits, everybody at the desk it waits at."""
+    return f"""(
+      exists (select from case_file c where c.household_id = s.household_id and c.caseworker = :me)
+      or exists (select from referral r where r.household_id = s.household_id and r.to_unit = '{unit}' and r.state in ('received', 'held')))"""  # noqa: S608
 
 
 def may_write(staff: Staff, desk: Desk) -> bool:
     """この職員に、書くための様式を見せるか。"""
-    domain = desk.profile.welfare_domain
-    return desk.profile.writers in staff.roles and (domain is None or domain in staff.domains)
+    return may_enter(reader_of(staff), place_of(desk.unit), Gate.WRITE_CASES)
 
 
 def caseworker(staff: Staff) -> Caseworker:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter, FastAPI
 
+from services.cases.casework import access
 from services.cases.casework.profile import Profile
 from services.cases.casework.routes import router as case_router
 from shared.runtime.settings import Settings
@@ -16,6 +17,6 @@ def create_case_app(unit: Unit, profile: Profile, settings: Settings, create_wor
     base = APIRouter(prefix=unit.base)
     for router in (*routers, case_router):
         base.include_router(router)
-    app = create_web(unit, settings, routers=[base], create_worker=create_worker)
+    app = create_web(unit, settings, routers=[base], create_worker=create_worker, care_team=access.care_team(unit.code))
     app.state.profile = profile
     return app

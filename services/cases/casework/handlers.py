@@ -9,6 +9,7 @@ from services.cases.casework.profile import Profile
 from shared.contracts.case import CaseClosed, CaseOpened, CaseState, CaseStateChanged, FactRecorded, FactRetracted
 from shared.contracts.consultation import ConsultationReceived, ConsultationWithdrawn
 from shared.contracts.household import HouseholdRegistered, MemberCorrected, MemberJoined, MemberLeft
+from shared.contracts.protection import ProtectionDeclared
 from shared.contracts.referral import ReferralAccepted, ReferralDeclined, ReferralHeld, ReferralMade
 from shared.messaging import Envelope, Handlers, Kept
 from shared.runtime.database import Transaction
@@ -32,6 +33,15 @@ def _households(handlers: Handlers) -> None:
     @told.fed_by(HouseholdRegistered)
     async def household_registered(tx: Transaction, event: HouseholdRegistered, envelope: Envelope) -> None:
         await heard.registered(tx, event)
+
+    @handlers.on(ProtectionDeclared)
+    @told.fed_by(ProtectionDeclared)
+    async def place_hidden(tx: Transaction, event: ProtectionDeclared, envelope: Envelope) -> None:
+        await heard.hide_place(tx, event.household_id)
+
+    @handlers.on(ProtectionDeclared)
+    async def contact_forgotten(tx: Transaction, event: ProtectionDeclared, envelope: Envelope) -> None:
+        await identity.forget_place(tx, event.household_id)
 
     @handlers.on(MemberJoined, MemberCorrected)
     @told.fed_by(MemberJoined, MemberCorrected)

@@ -21,6 +21,11 @@ async def registered(tx: Transaction, event: HouseholdRegistered) -> None:
     await tx.execute(statement.on_conflict_do_update(index_elements=["household_id"], set_={"area": event.area.value}))
 
 
+async def hide_place(tx: Transaction, household_id: HouseholdId) -> None:
+    """The household is protected: nothing here says any longer where it lives."""
+    await tx.execute(update(h).where(h.c.household_id == household_id).values(area=Area.UNKNOWN.value))
+
+
 async def joined(tx: Transaction, event: MemberJoined | MemberCorrected) -> None:
     """A member who joins again after leaving is present again; a correction leaves that as it is."""
     values: dict[str, Any] = {"role": event.role.value, "birth_month": event.birth_month}

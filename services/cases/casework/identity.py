@@ -14,6 +14,7 @@ from services.cases.casework.referral import ReferralState
 from shared.contracts.case import CaseState
 from shared.contracts.disclosure import Disclosure, Refused
 from shared.contracts.event import HouseholdId, MemberId, ReferralId
+from shared.runtime import rights
 from shared.runtime.database import Read, Transaction
 
 d, i = tables.disclosure, tables.identity
@@ -89,6 +90,14 @@ async def keep(tx: Transaction, referral_id: ReferralId, answer: Disclosure) -> 
         await _forget_people(tx, referral_id, answer.household_id)
     for person in answer.members:
         await tx.execute(_upsert(answer.household_id, person.model_dump(mode="python") | {"role": person.role.value}, tx))
+    if await rights.is_protected(tx, answer.household_id):  # declared while the answer was under way
+        await forget_place(tx, answer.household_id)
+
+
+async def forget_place(tx: Transaction, household_id: HouseholdId) -> None:
+    """Address and telephone of a protected household go; who looks after it asks the officer for protection."""
+    await tx.execute(update(d).where(d.c.household_id == household_id).values(address=None))
+    await tx.execute(update(i).where(i.c.household_id == household_id).values(phone=None))
 
 
 async def _forget_people(tx: Transaction, refused: ReferralId, household_id: HouseholdId) -> None:

@@ -7,13 +7,14 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from services.cases.casework import records, store, views
-from services.cases.casework.access import At, Reader
+from services.cases.casework.access import At, CaseReader, Reader
 from services.cases.casework.case import Case
 from services.cases.casework.note import Note
-from shared.desk import render
+from shared.desk import redirect, render
 from shared.runtime import audit
 from shared.runtime.auth import Staff
 from shared.runtime.database import Rd, Read
+from shared.runtime.policies import Level
 from shared.runtime.problems import NotFound, refusals
 
 router = APIRouter()
@@ -44,7 +45,7 @@ async def case_page(
     request: Request,
     case_id: UUID,
     desk: At,
-    staff: Reader,
+    staff: CaseReader,
     rd: Rd,
     tab: CaseTab = "notes",
     kind: Kind = "",
@@ -57,6 +58,17 @@ async def case_page(
     return render(request, "case.html", values | {"writing": write or values["note"]["corrects"]})
 
 
+@router.get("/households/{household_id}", responses=refusals(NotFound))
+async def case_of_household(request: Request, household_id: UUID, desk: At, staff: CaseReader, rd: Rd) -> Response:
+    """世帯の、この窓口のいちばん新しいケースへ（緊急閲覧や、ほかの窓口の画面から）。"""
+    newest = await store.newest_case_of(rd, household_id)
+    if rd.rights:
+        rd.rights.check(Level.SUMMARY, household_id)
+    if newest is None:
+        raise NotFound
+    return redirect(request, f"{desk.unit.base}/cases/{newest}")
+
+
 @router.get("/cases/{case_id}/_part/fact", responses=refusals(NotFound))
 async def fact_fields(request: Request, case_id: UUID, desk: At, staff: Reader, rd: Rd, kind: Kind = "") -> Response:
     """選んだ種類に合わせた、事実の様式。"""
@@ -67,6 +79,8 @@ async def fact_fields(request: Request, case_id: UUID, desk: At, staff: Reader, 
 async def looked_at(handle: Read, staff: Staff, case_id: UUID) -> Case:
     """The case, and a row that says who opened it."""
     case = await store.case(handle, case_id)
+    if handle.rights:
+        handle.rights.check(Level.SUMMARY, case.household_id)
     await audit.record(handle, staff, "view", "case", case_id, household_id=case.household_id, purpose="casework", legal_basis=case.legal_basis)
     return case
 

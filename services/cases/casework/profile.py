@@ -17,8 +17,6 @@ class Profile:
     unit: UnitCode
     #: the unit's folder; its parameters.yaml stands there
     folder: Path
-    #: staff with this role (and this welfare domain, when there is one) write; coordinators of the center read everywhere
-    writers: str
     welfare_domain: str | None
     #: 同意がないときの共有の根拠
     basis: LegalBasis

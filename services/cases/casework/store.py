@@ -64,6 +64,11 @@ async def open_case_of(tx: Transaction, household_id: HouseholdId) -> Case | Non
     return _case(row) if row else None
 
 
+async def newest_case_of(handle: Read, household_id: UUID) -> UUID | None:
+    found: UUID | None = await handle.scalar(select(c.c.case_id).where(c.c.household_id == household_id).order_by(c.c.opened_on.desc()).limit(1))
+    return found
+
+
 async def save_case(tx: Transaction, outcome: Outcome[Case], by: Caseworker, *, reason: str | None = None) -> None:
     """A change of state leaves a step in the history; whatever the decision said is published with it."""
     state = outcome.state

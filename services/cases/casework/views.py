@@ -16,6 +16,7 @@ from shared.desk.wareki import age_on
 from shared.runtime.announce import announced_units, referral_targets
 from shared.runtime.auth import Staff
 from shared.runtime.database import Read
+from shared.runtime.policies import Level
 
 CONSENT_TONE = {ConsentState.GIVEN: "success", ConsentState.REFUSED: "warning", ConsentState.NOT_ASKED: "neutral"}
 CONSENT_WORDS = {ConsentState.GIVEN: "同意あり", ConsentState.REFUSED: "同意なし", ConsentState.NOT_ASKED: "同意はまだ"}
@@ -103,7 +104,7 @@ async def case_page(handle: Read, desk: Desk, staff: Staff, case: Case, *, tab: 
     known = await records.facts(handle, case.household_id)
     said = await consents.of_household(handle, case.household_id)
     notes = await records.notes(handle, case.case_id)
-    if not shown["writes"]:
+    if not (shown["writes"] or (handle.rights and handle.rights.may(Level.FULL, case.household_id))):
         notes, known = portrait.for_readers(notes, known)
     views = portrait.members(household, who, known, case, rules, today)
     units = await announced_units(handle)

@@ -8,7 +8,6 @@ from shared.contracts.event import LegalBasis
 PROFILE = Profile(
     unit="cases-center",
     folder=Path(__file__).parent,
-    writers="coordinator",
     welfare_domain=None,
     basis=LegalBasis.INTERNAL_69_2_2,
     bases=(LegalBasis.CONSENT, LegalBasis.ART106_6, LegalBasis.INTERNAL_69_2_2, LegalBasis.LIFE_EMERGENCY),

@@ -8,7 +8,6 @@ from shared.contracts.event import LegalBasis
 PROFILE = Profile(
     unit="cases-children",
     folder=Path(__file__).parent,
-    writers="caseworker",
     welfare_domain="children",
     basis=LegalBasis.INTERNAL_69_2_2,
     bases=(LegalBasis.CONSENT, LegalBasis.INTERNAL_69_2_2, LegalBasis.EXTERNAL_69_2_3, LegalBasis.ABUSE_CHILD, LegalBasis.LIFE_EMERGENCY),

@@ -8,7 +8,6 @@ from shared.contracts.event import LegalBasis
 PROFILE = Profile(
     unit="cases-elderly",
     folder=Path(__file__).parent,
-    writers="caseworker",
     welfare_domain="elderly",
     basis=LegalBasis.INTERNAL_69_2_2,
     bases=(LegalBasis.CONSENT, LegalBasis.INTERNAL_69_2_2, LegalBasis.ABUSE_ELDER, LegalBasis.LIFE_EMERGENCY),

@@ -8,7 +8,6 @@ from shared.contracts.event import LegalBasis
 PROFILE = Profile(
     unit="cases-poverty",
     folder=Path(__file__).parent,
-    writers="caseworker",
     welfare_domain="poverty",
     basis=LegalBasis.INTERNAL_69_2_2,
     bases=(LegalBasis.CONSENT, LegalBasis.INTERNAL_69_2_2, LegalBasis.KONKYU_9, LegalBasis.LIFE_EMERGENCY),
