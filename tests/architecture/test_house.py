@@ -84,6 +84,19 @@ def test_every_module_of_the_page_shell_and_runtime_serves_at_least_two_units() 
             wanted |= shared.get(module, set()) | shared.get(f"{module}.__init__", set())
         for module in seen:
             users.setdefault(module, set()).add(unit.code)
-    tools = {"testing", "generate", "migrate", "env", "assets", "provision", "permissions", "keeper", "__init__", "__main__", "conftest"}
+    tools = {
+        "testing",
+        "generate",
+        "migrate",
+        "row_security",
+        "env",
+        "assets",
+        "provision",
+        "permissions",
+        "keeper",
+        "__init__",
+        "__main__",
+        "conftest",
+    }
     lonely = [m for m in shared if m.rsplit(".", 1)[-1] not in tools and not m.startswith("shared.contracts") and len(users.get(m, ())) < 2]
     assert lonely == []

@@ -20,6 +20,7 @@ from shared.contracts.household import Area, HouseholdRegistered, MemberJoined, 
 from shared.messaging import Envelope, Handlers
 from shared.runtime.auth import Staff
 from shared.runtime.database import Database
+from shared.runtime.rights import hear_rights
 from shared.runtime.settings import Settings
 from shared.runtime.testing import signed_cookies
 from tests.cases.builders import HOUSEHOLD, MOTHER, SON, TODAY
@@ -47,6 +48,7 @@ def handlers_of(code: str, settings: Settings) -> Handlers:
     handlers = case_handlers(importlib.import_module(_package(code)).PROFILE)
     if code == "cases-center":
         hear_alerts(handlers, settings)
+    hear_rights(handlers)
     return handlers
 
 

@@ -1,0 +1,165 @@
+"""T-11、T-12: 保護された世帯は、受け持ちと保護担当のほかには、ないのと同じに見える。"""
+
+import re
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from services.intake import protection
+from services.intake.household import Household, Member, Person
+from services.intake.protection import Protection, ReasonForLifting, Urge, a_year_from
+from shared.contracts.event import HouseholdId, MemberId
+from shared.contracts.household import Area, HouseholdRegistered
+from shared.contracts.protection import ConflictDeclared, ProtectionDeclared, ProtectionKind, ProtectionLifted
+from shared.runtime.auth import Staff
+from shared.runtime.problems import ChangedMeanwhile
+from tests.intake.conftest import COLLEAGUE, COORDINATOR, MANAGER, RECEPTION, Desk
+from tests.intake.test_households import home, looked_up
+from tests.intake.test_reception import MOTHER_AND_SON
+
+OFFICER = Staff("hogo", "試験 保護", frozenset({"dv_officer"}))
+ELSEWHERE = Staff("otto", "試験 元夫", frozenset({"reception", "caseworker"}), frozenset({"poverty"}))
+
+
+async def protect(desk: Desk, path: str, member: UUID, staff: Staff = RECEPTION, **more: Any) -> None:
+    form = {"member_id": str(member), "kind": "shien_sochi", "since": "今日", "send_to": "架空市役所気付", "restrictions": ["no_phone"]} | more
+    answer = await desk.post(f"{path}/protection", form, staff)
+    assert answer.status_code == 303, answer.text
+
+
+async def test_t11_whoever_is_not_in_charge_cannot_find_see_or_count_the_household(desk: Desk) -> None:
+    path, people = await home(desk)
+    record = (await desk.rows("select id from consultation"))[0].id
+    await protect(desk, path, people["見本 文子"])
+    nowhere, header = f"/intake/households/{uuid4()}", path.replace("/intake/households/", "/intake/_part/household/") + "/header"
+    for staff in (ELSEWHERE, COLLEAGUE, COORDINATOR, RECEPTION):
+        for hidden, unknown in (
+            (path, nowhere),
+            (f"{path}/members/{people['見本 文子']}", f"{nowhere}/members/{uuid4()}"),
+            (f"{path}/protection", f"{nowhere}/protection"),
+            (f"/intake/consultations/{record}", f"/intake/consultations/{uuid4()}"),
+        ):
+            assert same_refusal(await desk.get(hidden, staff), await desk.get(unknown, staff), hidden)
+        shown, other = (
+            await desk.get(header, staff, htmx=True),
+            await desk.get(nowhere.replace("households", "_part/household") + "/header", staff, htmx=True),
+        )
+        assert same_refusal(shown, other, header)
+        for clue in ({"kana": "ミホン"}, {"phone": "0558-00-0001"}, {"birth": "S18.4.1"}, {"name": "見本"}):
+            found = (await desk.post("/intake/households", clue, staff)).text
+            assert "文子" not in found
+            assert "健一" not in found
+        register = (await desk.get("/intake/", staff)).text
+        assert "見本" not in register
+        assert "R8-0001" not in register
+        candidates = await desk.post("/intake/_part/candidates", {**MOTHER_AND_SON, "form_key": str(uuid4())}, staff, htmx=True)
+        assert candidates.status_code == 200
+        assert path.rsplit("/", 1)[1] not in candidates.text
+    assert "見本 文子" in await looked_up_by(desk, OFFICER, kana="ミホン")
+    page = (await desk.get(path, OFFICER)).text
+    assert "見本 文子" in page
+    assert "修善寺" in page
+
+
+def same_refusal(one: Any, other: Any, path: str) -> bool:
+    """An id that was asked for may come back (in the sign-in link); nothing else may differ."""
+    blank = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
+    assert (one.status_code, blank.sub("", one.text)) == (other.status_code, blank.sub("", other.text)), path
+    return one.status_code == 404
+
+
+async def looked_up_by(desk: Desk, staff: Staff, **clues: str) -> str:
+    return (await desk.post("/intake/households", clues, staff)).text
+
+
+async def test_nothing_that_is_said_names_the_place_and_other_desks_are_told_no_address(desk: Desk) -> None:
+    path, people = await home(desk)
+    await protect(desk, path, people["見本 文子"], note="相手方は元夫")
+    event = (await desk.said())[-1]
+    assert isinstance(event, ProtectionDeclared)
+    assert event.member_id == people["見本 文子"]
+    said = await desk.payloads()
+    assert not [word for word in ("元夫", "架空市役所", "no_phone") if word in said]
+    masked = protection.masked(
+        Household(HouseholdId(uuid4()), Area.TOI, "架空町", (Member(MemberId(uuid4()), Person(phone="0558"), date(2026, 4, 1)),))
+    )
+    assert (masked.area, masked.town, masked.members[0].person.phone) == (Area.UNKNOWN, "", "")
+
+
+async def test_t12_the_protection_goes_on_when_the_measure_lapses_and_the_officer_is_told(desk: Desk) -> None:
+    path, people = await home(desk)
+    await protect(desk, path, people["見本 文子"], since="R6.4.1", expires_on="R7.3.31")
+    assert (await desk.get(path, COLLEAGUE)).status_code == 404
+    listed = (await desk.get("/intake/protections", OFFICER)).text
+    assert Urge.LAPSED.label in listed
+    assert "文子" not in await looked_up(desk, kana="ミホン")
+
+
+async def test_only_the_officer_extends_and_lifts_with_a_reason_and_the_area_is_said_again(desk: Desk) -> None:
+    path, people = await home(desk)
+    await protect(desk, path, people["見本 文子"])
+    one = (await desk.rows("select protection_id from protection"))[0].protection_id
+    for staff in (RECEPTION, COORDINATOR, MANAGER):
+        assert (
+            await desk.post(f"/intake/protections/{one}/lift", {"reason": "もう大丈夫と聞いたので終える", "version": "1"}, staff)
+        ).status_code == 403
+    short = await desk.post(f"/intake/protections/{one}/lift", {"reason": "終了", "version": "1"}, OFFICER)
+    assert (short.status_code, ReasonForLifting.sentence in short.text) == (422, True)
+    assert (await desk.post(f"/intake/protections/{one}/renew", {"expires_on": "R15.3.31", "version": "1"}, OFFICER)).status_code == 303
+    stale = await desk.post(f"/intake/protections/{one}/lift", {"reason": "本人と警察に確かめて終える", "version": "1"}, OFFICER)
+    assert stale.status_code == 409
+    assert (await desk.post(f"/intake/protections/{one}/lift", {"reason": "本人と警察に確かめて終える", "version": "2"}, OFFICER)).status_code == 303
+    lifted, registered = (await desk.said())[-2:]
+    assert isinstance(lifted, ProtectionLifted)
+    assert isinstance(registered, HouseholdRegistered)
+    assert registered.area is Area.SHUZENJI
+    assert "文子" in await looked_up(desk, kana="ミホン")
+
+
+async def test_a_relative_is_shown_nothing_not_even_as_manager_or_officer(desk: Desk) -> None:
+    path, _ = await home(desk)
+    answer = await desk.post(
+        f"{path}/conflicts", {"staff": "hogo", "kind": "relative"}, Staff("b1", "試験 部長", frozenset({"dv_officer", "manager"}))
+    )
+    assert answer.status_code == 303
+    assert isinstance((await desk.said())[-1], ConflictDeclared)
+    assert (await desk.get(path, OFFICER)).status_code == 404
+    assert "文子" not in await looked_up_by(desk, OFFICER, kana="ミホン")
+    assert (await desk.get(path, RECEPTION)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [({"member_id": "x"}, "保護する人を選んでください"), ({"kind": ""}, "保護の種類を選んでください"), ({"since": "+3"}, "今日までの日付"),
+     ({"since": "いつか"}, "日付として読めません"), ({"since": "R8.4.1", "expires_on": "R7.4.1"}, "始まりより後")],
+)  # fmt: skip
+async def test_a_form_that_is_wrong_comes_back_as_it_was_typed(desk: Desk, given: dict[str, str], field: str) -> None:
+    path, people = await home(desk)
+    form = {"member_id": str(people["見本 文子"]), "kind": "shien_sochi", "since": "今日", "note": "髙𠮷さんの事情"} | given
+    answer = await desk.post(f"{path}/protection", form)
+    assert answer.status_code == 422
+    assert field in answer.text
+    assert "髙𠮷さんの事情" in answer.text
+    assert not await desk.rows("select 1 from protection")
+
+
+@pytest.mark.parametrize(
+    ("since", "last"),
+    [(date(2026, 4, 1), date(2027, 3, 31)), (date(2024, 2, 29), date(2025, 2, 28)), (date(2023, 3, 1), date(2024, 2, 29))],
+)
+def test_the_measure_lasts_a_year(since: date, last: date) -> None:
+    assert a_year_from(since) == last
+
+
+def test_the_month_before_the_end_and_the_day_after() -> None:
+    one = Protection(uuid4(), HouseholdId(uuid4()), MemberId(uuid4()), ProtectionKind.SHIEN_SOCHI, date(2026, 4, 1), date(2027, 3, 31))
+    days = {31: Urge.NONE, 30: Urge.SOON, 0: Urge.SOON, -1: Urge.LAPSED}
+    assert {left: one.urge(date(2027, 3, 31) - timedelta(days=left), 30) for left in days} == days
+
+
+def test_two_officers_do_not_overwrite_each_other() -> None:
+    one = Protection(uuid4(), HouseholdId(uuid4()), MemberId(uuid4()), ProtectionKind.SHIEN_SOCHI, date(2026, 4, 1), date(2027, 3, 31), version=2)
+    with pytest.raises(ChangedMeanwhile):
+        protection.renew(one, date(2028, 3, 31), seen_version=1, today=date(2027, 3, 1))
