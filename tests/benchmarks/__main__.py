@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks [--write] [part …]`: measure on this machine, in one run. Parts: box job candidates backbone counters growth (all)."""
+"""`python -m tests.benchmarks [--write] [part …]`: measure on this machine, in one run; `PARTS` below names the parts."""
 
 import argparse
 import asyncio
@@ -7,7 +7,7 @@ import signal
 import sys
 from datetime import UTC, datetime
 
-from tests.benchmarks import backbone, candidates, counters, figures, growth, main_job, one_box
+from tests.benchmarks import backbone, candidates, counters, figures, growth, main_job, one_box, rights
 from tests.benchmarks.figures import Section
 
 PARTS = {
@@ -37,6 +37,10 @@ PARTS = {
         "One process with both units. The outbox is filled by SQL in the shape that the code itself writes, one household an event; the relay "
         "carries it into the stream, the consumer rebuilds from the stream with a handler that only counts. `--whole` goes on to 10^6.",
     ),
+    "rights": (
+        "7. What a right costs",
+        "The policies of `shared/runtime/policies` by Cedar in this process; the snapshot that each request takes, on a desk's database.",
+    ),
 }
 
 
@@ -60,6 +64,8 @@ def _measure(sections: dict[str, Section], whole: bool) -> None:
         counters.measure(begin("counters"))
     if "growth" in sections:
         growth.measure(begin("growth"), whole=whole)
+    if "rights" in sections:
+        rights.measure(begin("rights"))
 
 
 def main() -> int:

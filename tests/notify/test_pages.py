@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,6 +20,8 @@ from services.notify import lists
 from services.notify.app import create_app
 from services.notify.stream import Numbers
 from shared.contracts.household import LeavingReason
+from shared.contracts.protection import ConflictDeclared, ProtectionDeclared
+from shared.runtime import rights
 from shared.runtime.auth import Staff
 from shared.runtime.database import Database
 from shared.runtime.settings import Settings
@@ -73,6 +76,28 @@ async def desk(databases: Any, test_settings: Any) -> AsyncIterator[Desk]:
 
 
 # ── 権限
+
+
+async def test_a_protected_household_has_no_area_and_is_not_there_for_a_manager_or_whoever_is_in_conflict(desk: Desk) -> None:
+    home, alert = await desk.raised()
+    about: dict[str, Any] = {"household_id": home.id, "legal_basis": "INTERNAL_69_2_2"}
+    home.told.append(("intake", ProtectionDeclared(**about, protection_id=uuid4(), member_id=uuid4(), kind="shien_sochi", since=TODAY)))
+    await desk.ears.hears(home)
+    async with desk.db.transaction() as tx:
+        await rights.keep(tx, home.told[-1][1])
+    shown = (await desk.get(SATO, "/inbox")).text
+    assert str(alert) in shown
+    assert (await rows(desk.db, "select area from household where household_id = :id", id=home.id))[0].area == "UNKNOWN"
+    async with desk.db.transaction() as tx:
+        await rights.keep(tx, ConflictDeclared(**about, conflict_id=uuid4(), staff="sato", kind="colleague"))
+    for staff in (SATO, MORI):
+        assert str(alert) not in (await desk.get(staff, "/inbox")).text
+        unknown, hidden = await desk.get(staff, f"/inbox/alerts/{uuid4()}"), await desk.get(staff, f"/inbox/alerts/{alert}")
+        assert (hidden.status_code, len(hidden.text)) == (unknown.status_code, len(unknown.text)) == (404, len(hidden.text))
+        part = await desk.get(staff, f"/_part/household/{home.id}/alerts", **{"hx-request": "true"})
+        nothing = await desk.get(staff, f"/_part/household/{uuid4()}/alerts", **{"hx-request": "true"})
+        at = re.compile(r"<time[^>]*>[^<]*</time>")
+        assert at.sub("", part.text) == at.sub("", nothing.text)
 
 
 @pytest.mark.parametrize(("staff", "status"), [(SATO, 200), (MORI, 200), (SUZUKI, 403), (ITO, 403)])

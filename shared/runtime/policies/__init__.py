@@ -1,4 +1,4 @@
-"""The rights of the desk as Cedar policies (`desk.cedar`), for the city's own eyes; a decision is a pure function of a few attributes.
+"""The rights of the desk as Cedar policies (`gates.cedar`, `households.cedar`), for the city to read; a decision is a pure function of a few values.
 
 A forbid beats every permit. The attributes of a household are few yes-or-no values, so equal questions are answered from memory.
 """
@@ -9,7 +9,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-from cedarpy import Decision, PolicySet, Schema, is_authorized
+from cedarpy import Decision, PolicySet, is_authorized
 
 HERE = Path(__file__).parent
 
@@ -81,13 +81,10 @@ ORDINARY = Standing()
 
 
 @cache
-def policies() -> PolicySet:
-    return PolicySet.from_str((HERE / "desk.cedar").read_text(encoding="utf-8"))
-
-
-@cache
-def schema() -> Schema:
-    return Schema.from_str((HERE / "desk.cedarschema").read_text(encoding="utf-8"))
+def policies(resource: str) -> PolicySet:
+    """Those about a "Unit" or about a "Household": Cedar looks at every policy of a set for every decision."""
+    name = {"Unit": "gates.cedar", "Household": "households.cedar"}[resource]
+    return PolicySet.from_str((HERE / name).read_text(encoding="utf-8"))
 
 
 @lru_cache(maxsize=8192)
@@ -109,7 +106,7 @@ def may(reader: Reader, place: Place, level: Level, standing: Standing = ORDINAR
 
 
 def decide(reader: Reader, action: StrEnum, resource: str, attributes: dict[str, Any]) -> bool:
-    """One decision by Cedar itself. Anything that goes wrong is a no."""
+    """One decision by Cedar itself; `resource` is "Unit" or "Household". What cannot be decided is a no."""
     entities: list[dict[Any, Any]] = [
         {"uid": {"type": "Staff", "id": "who"}, "attrs": {"roles": sorted(reader.roles), "domains": sorted(reader.domains)}, "parents": []},
         {"uid": {"type": resource, "id": "what"}, "attrs": attributes, "parents": []},
@@ -120,4 +117,4 @@ def decide(reader: Reader, action: StrEnum, resource: str, attributes: dict[str,
         "resource": {"type": resource, "id": "what"},
         "context": {},
     }
-    return bool(is_authorized(request, policies(), entities).decision is Decision.Allow)
+    return bool(is_authorized(request, policies(resource), entities).decision is Decision.Allow)

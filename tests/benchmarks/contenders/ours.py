@@ -26,7 +26,7 @@ EFFECT = text("insert into effect (event) values (:event)")
 
 
 async def prepare(client: Client) -> None:
-    await apply(client, desired((ALPHA, BETA)))
+    await apply(client, desired((ALPHA, BETA), max_bytes=1 << 31))  # 10^6 events are more than a unit's usual half gigabyte
 
 
 def worker(unit: Unit, database: str, broker: str, db: Database, handlers: Handlers) -> Worker:
