@@ -33,7 +33,16 @@ def _household_reader(request: Request, household_id: UUID, staff: Signed, rd: R
     raise refusal(rights.place, Gate.RECEIVE)
 
 
+def _record_reader(request: Request, staff: Signed, rd: Rd) -> Staff:
+    """受付簿を見る人か、緊急閲覧が開いている人。どの世帯のかは、受付を読んでから確かめる。"""
+    rights = rights_in(request)
+    if rights.enters(Gate.READ_REGISTER) or rights.glasses:
+        return staff
+    raise refusal(rights.place, Gate.READ_REGISTER)
+
+
 HouseholdReader = Annotated[Staff, Depends(_household_reader)]
+RecordReader = Annotated[Staff, Depends(_record_reader)]
 
 
 @dataclass(frozen=True)

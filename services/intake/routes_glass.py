@@ -33,11 +33,13 @@ def _lasting(today: Today) -> Lasting:
 
 
 @router.get("/glass")
-async def ask_page(request: Request, rd: Rd, staff: Asker, today: OnDay, household: UUID | None = None) -> Response:
+async def ask_page(request: Request, rd: Rd, staff: Asker, today: OnDay, household: UUID | None = None, asked: bool = False) -> Response:
     """止まる頁: 何が起きるかを読んでから開く。"""
     typed = {"number": str(household) if household else "", "reason": "", "note": ""}
     mine = await glass_store.of_staff(rd, staff.sub)
-    return render(request, "glass.html", {"typed": typed, "errors": {}, "mine": mine, "minutes": today.parameters.glass_minutes, **CHOICES})
+    return render(
+        request, "glass.html", {"typed": typed, "errors": {}, "asked": asked, "mine": mine, "minutes": today.parameters.glass_minutes, **CHOICES}
+    )
 
 
 @router.post("/glass", responses=refusals(GlassIncomplete))
@@ -50,14 +52,14 @@ async def ask(request: Request, tx: Tx, staff: Asker, today: OnDay) -> Response:
         reason = glass.check(fields.text("reason", 32), note)
     except GlassIncomplete as incomplete:
         context: dict[str, Any] = {"typed": {"number": number, "reason": fields.text("reason", 32), "note": note}, "errors": incomplete.fields}
-        context |= {"mine": await glass_store.of_staff(tx, staff.sub), "minutes": today.parameters.glass_minutes}
+        context |= {"asked": False, "mine": await glass_store.of_staff(tx, staff.sub), "minutes": today.parameters.glass_minutes}
         return render(request, "glass.html", context | CHOICES, status=422)
     household_id, known, at_once = await glass_store.look(request.app.state.db, staff.sub, _as_id(number), number)
     asked = Glass(uuid4(), HouseholdId(household_id), known, StaffRef(staff.sub, staff.name), reason, note, tx.now)
     outcome = glass.ask(asked, at_once=at_once, today=today.date, lasting=_lasting(today))
     await glass_store.save(tx, outcome)
     await audit.record(tx, staff, "break_glass", "household", household_id, household_id=household_id, purpose=reason.value)
-    return redirect(request, f"/intake/households/{household_id}" if outcome.events else "/intake/glass")
+    return redirect(request, f"/intake/households/{household_id}" if outcome.events else "/intake/glass?asked=1")
 
 
 def _as_id(number: str) -> UUID | None:

@@ -8,8 +8,8 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
-from services.intake import amendment, consultation, drafts, household_store, lists, pages, record_form, store
-from services.intake.access import Desk, Fields, OnDay, RegisterReader, Today
+from services.intake import amendment, consultation, drafts, household_store, lists, pages, protection, record_form, store
+from services.intake.access import Desk, Fields, OnDay, RecordReader, RegisterReader, Today
 from services.intake.consultation import AlreadyWithdrawn, Consultation, ConsultationIncomplete, StaffRef
 from services.intake.lists import Filter, State
 from shared.desk import redirect, render
@@ -18,6 +18,7 @@ from shared.runtime import audit
 from shared.runtime.announce import referral_targets, unit_titles
 from shared.runtime.auth import Staff
 from shared.runtime.database import Rd, Read, Tx
+from shared.runtime.policies import Gate, Level
 from shared.runtime.problems import ChangedMeanwhile, refusals
 
 router = APIRouter()
@@ -80,6 +81,9 @@ class Record:
 
     async def show(self, one: Consultation, *, status: int = 200, block: str | None = None, **more: Any) -> Response:
         household = await household_store.load(self.handle, one.household_id)
+        rights = self.handle.rights
+        if rights and not rights.sees_place(household.id):
+            household = protection.masked(household)
         titles = await unit_titles(self.handle)
         sent = (await lists.referrals_of(self.handle, [one.id])).get(one.id, ())
         targets = [unit for unit in await referral_targets(self.handle) if unit.unit not in {s.to_unit for s in sent if s.status != "declined"}]
@@ -98,14 +102,17 @@ class Record:
             "version": one.version,
             "errors": {},
             "conflict": None,
+            "writes": bool(rights and rights.enters(Gate.RECEIVE)),
         }
         values = pages.choices(self.today.date) | pages.labels(self.today.date) | context | more
         return render(self.request, "record.html", values, block=block, status=status)
 
 
 @router.get("/consultations/{consultation_id}")
-async def record(request: Request, consultation_id: UUID, rd: Rd, staff: RegisterReader, today: OnDay) -> Response:
+async def record(request: Request, consultation_id: UUID, rd: Rd, staff: RecordReader, today: OnDay) -> Response:
     one = await store.load(rd, consultation_id)
+    if rd.rights:
+        rd.rights.check(Level.SUMMARY, one.household_id)
     await audit.record(rd, staff, "view", "consultation", one.id, household_id=one.household_id, purpose="intake")
     return await Record(request, rd, staff, today).show(one)
 

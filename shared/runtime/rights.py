@@ -121,6 +121,10 @@ def enters(gate: Gate) -> Any:
     return Depends(check)
 
 
+def may_ask_for_glass(staff: Staff | None) -> bool:
+    return staff is not None and may_enter(reader_of(staff), Place("intake"), Gate.REQUEST_GLASS)
+
+
 def refusal(place: Place, gate: Gate) -> NotAllowed:
     """Says who may, found by asking the policies for each role."""
     able = [label for role, label in ROLE_LABELS.items() if may_enter(Reader(frozenset({role}), frozenset({place.domain})), place, gate)]

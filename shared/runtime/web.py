@@ -25,6 +25,7 @@ from shared.runtime.auth import COOKIE, SignInNeeded, cookie_header, renewed, un
 from shared.runtime.database import Database
 from shared.runtime.health import prepare, watched
 from shared.runtime.problems import ChangedMeanwhile, NotAllowed, NotFound, Refusal
+from shared.runtime.rights import may_ask_for_glass
 from shared.runtime.settings import Profile, Settings
 from shared.runtime.sign_in import SessionMiddleware, login_session, sign_in_routes
 from shared.runtime.unit import Unit
@@ -128,7 +129,8 @@ def _refusal(request: Request, error: Refusal) -> Response:
     context = {"title": "できませんでした", "sentence": error.sentence, "fields": error.fields}
     match error:
         case NotAllowed():
-            return render(request, "desk/not_allowed.html", context | {"who_can": error.who_can}, status=403)
+            glass = may_ask_for_glass(getattr(request.state, "staff", None))
+            return render(request, "desk/not_allowed.html", context | {"who_can": error.who_can, "glass": glass}, status=403)
         case ChangedMeanwhile():
             return render(request, "desk/conflict.html", context | {"theirs": error.theirs, "yours": error.yours}, status=409)
         case _:

@@ -32,6 +32,11 @@ async def test_an_ordinary_household_opens_at_once_for_reading_only(desk: Desk) 
     assert "緊急閲覧中です" in page.text
     assert "訂正・異動" not in page.text
     assert (await desk.post(f"{path}/members/{people['見本 文子']}/leave", {"reason": "died", "effective_on": "今日"}, WORKER)).status_code == 403
+    record = (await desk.rows("select id from consultation"))[0].id
+    read = await desk.get(f"/intake/consultations/{record}", WORKER)
+    assert "長男が八年ほど外に出ていない。" in read.text
+    assert "訂正を保存する" not in read.text
+    assert (await desk.post(f"/intake/consultations/{record}/withdraw", {"reason": "mistake"}, WORKER)).status_code == 403
     opened = (await desk.said())[-1]
     assert isinstance(opened, BreakGlassOpened)
     assert (opened.staff, opened.second) == ("w9", None)
@@ -54,7 +59,7 @@ async def test_a_protected_household_needs_a_second_person_and_shows_no_place(de
     path, people = await home(desk)
     await protect(desk, path, people["見本 文子"])
     hidden, unknown = await ask(desk, "R8-0001"), await ask(desk, "R8-9999")
-    assert (hidden.status_code, hidden.headers["location"]) == (unknown.status_code, unknown.headers["location"]) == (303, "/intake/glass")
+    assert (hidden.status_code, hidden.headers["location"]) == (unknown.status_code, unknown.headers["location"]) == (303, "/intake/glass?asked=1")
     mine = (await desk.get("/intake/glass", WORKER)).text
     assert mine.count("立会いの確認待ち") == 2
     waiting = await desk.rows("select access_id, known from glass_request order by known desc")
@@ -86,7 +91,7 @@ async def test_nobody_witnesses_or_reviews_the_own_asking(desk: Desk) -> None:
 async def test_whoever_is_in_conflict_is_let_in_by_nobody(desk: Desk) -> None:
     path, _ = await home(desk)
     await desk.post(f"{path}/conflicts", {"staff": "w9", "kind": "counterpart"}, OFFICER)
-    assert (await ask(desk, "R8-0001")).headers["location"] == "/intake/glass"
+    assert (await ask(desk, "R8-0001")).headers["location"] == "/intake/glass?asked=1"
     one = (await desk.rows("select access_id from glass_request"))[0].access_id
     assert (await desk.post(f"/intake/glass/{one}/witness", {}, OFFICER)).status_code == 409
     assert not [event for event in await desk.said() if isinstance(event, BreakGlassOpened)]
@@ -119,4 +124,4 @@ async def test_without_a_reason_nothing_opens(desk: Desk, given: dict[str, str],
 async def test_a_hostile_number_is_just_unknown(desk: Desk, number: str) -> None:
     await home(desk)
     answer = await ask(desk, number)
-    assert (answer.status_code, answer.headers["location"]) == (303, "/intake/glass")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/intake/glass?asked=1")

@@ -169,3 +169,11 @@ function echo(el, done) {
 for (const name of ["input", "change"]) on(name, (e) => { if (e.target.matches("[data-date]")) echo(e.target, name === "change"); });
 
 if (!arrive() && !one("[autofocus]") && !location.hash) one("h1")?.focus({ preventScroll: true });
+
+// --- an open break-glass says how long it lasts; at its end the page is loaded again, and is closed
+const tick = () => all("[data-until]").forEach((el) => {
+  const left = Math.ceil((Date.parse(el.dataset.until) - Date.now()) / 6e4);
+  left > 0 ? el.textContent = `あと${left}分` : location.reload();
+});
+tick();
+setInterval(tick, 15e3);
