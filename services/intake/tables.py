@@ -168,3 +168,17 @@ disclosure = Table(
     _text("refused", null=True),
     Column("member_ids", ARRAY(Uuid), nullable=False),
 )
+
+#: サインインした職員のアカウント（管理者の点検のため）。氏名はここだけに残り、便りにもログにも出ない
+account = Table(
+    "account",
+    metadata,
+    Column("sub", Text, primary_key=True),
+    _text("name"),
+    _text("team"),
+    Column("roles", ARRAY(Text), nullable=False),
+    Column("domains", ARRAY(Text), nullable=False),
+    Column("valid_to", Date),
+    Column("first_signed_in_at", _MOMENT, nullable=False),
+    Column("last_signed_in_at", _MOMENT, nullable=False),
+)

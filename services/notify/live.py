@@ -14,8 +14,8 @@ from services.notify.stream import Numbers
 from shared.desk import templates_for
 from shared.runtime import audit
 from shared.runtime.announce import unit_titles
-from shared.runtime.auth import IDLE
 from shared.runtime.database import Database
+from shared.runtime.ticket import IDLE
 
 router = APIRouter()
 
@@ -30,8 +30,12 @@ async def stream(
     position = int(last_event_id) if last_event_id.isascii() and last_event_id.isdecimal() else after
     async with database.read() as rd:
         await audit.record(rd, staff, "watch", "alert", "inbox")
-    until = request.state.ticket.idle + IDLE
+    ticket, sessions = request.state.ticket, request.app.state.sessions
+    until = ticket.idle + IDLE
     async for changes in numbers.changes(position):
+        await sessions.refresh(database)
+        if sessions.over(ticket):  # signed out elsewhere: nothing more is told
+            return
         for change in changes:
             yield ServerSentEvent(raw_data=await _html(request, change, "coordinator" in staff.roles), id=str(change.number))
         if time.time() > until:

@@ -2,13 +2,15 @@
 
 import base64
 import time
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.runtime.auth import ABSOLUTE, IDLE, Ticket, renewed, safe_next, seal, unseal
+from shared.runtime.auth import safe_next
 from shared.runtime.settings import Profile, Settings
+from shared.runtime.ticket import ABSOLUTE, IDLE, Ticket, renewed, seal, unseal
 
 
 def settings(*keys: bytes) -> Settings:
@@ -18,7 +20,7 @@ def settings(*keys: bytes) -> Settings:
 
 OLD, NEW = b"o" * 32, b"n" * 32
 NOW = int(time.time())
-TICKET = Ticket(sub="s1", name="見本 花子", roles=("reception",), sid="sid", auth_time=NOW, idle=NOW)
+TICKET = Ticket(sub="s1", name="見本 花子", roles=("reception",), sid=UUID(int=7), began=NOW, auth_time=NOW, idle=NOW)
 
 
 def test_a_ticket_opens_with_the_key_that_sealed_it() -> None:
@@ -38,7 +40,7 @@ def test_the_name_cannot_be_read_from_the_cookie() -> None:
 
 @pytest.mark.parametrize(("idle", "absolute", "open_"), [(IDLE - 5, 0, True), (IDLE + 5, 0, False), (0, ABSOLUTE + 5, False), (-3600, 0, False)])
 def test_a_ticket_ends_by_idleness_and_by_age(idle: int, absolute: int, open_: bool) -> None:
-    ticket = TICKET.model_copy(update={"idle": NOW - idle, "auth_time": NOW - absolute})
+    ticket = TICKET.model_copy(update={"idle": NOW - idle, "began": NOW - absolute})
     assert (unseal(seal(ticket, settings(NEW)), settings(NEW), now=NOW) is not None) is open_
 
 
