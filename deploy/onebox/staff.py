@@ -23,7 +23,7 @@ class Person:
     valid_to: date | None = None
 
     def claims(self) -> dict[str, object]:
-        told = {"name": self.name, "roles": self.roles, "domains": self.domains, "team": self.team, "staff_id": self.sub}
+        told: dict[str, object] = {"name": self.name, "roles": self.roles, "domains": self.domains, "team": self.team, "staff_id": self.sub}
         return told | ({"valid_to": str(self.valid_to)} if self.valid_to else {})
 
 

@@ -9,6 +9,7 @@ from services.intake import accounts
 from services.intake.access import OnDay
 from services.intake.account import Ends, next_april
 from services.intake.accounts import AccountUnknown
+from shared.contracts.event import StaffId
 from shared.desk import redirect, render
 from shared.runtime import audit
 from shared.runtime.auth import ROLE_LABELS, Recent, Staff, requires
@@ -36,7 +37,7 @@ async def before_ending_all(request: Request, staff: Manager, recent: Recent) ->
 
 
 @router.post("/end", responses=refusals(AccountUnknown))
-async def end_one(request: Request, staff: Manager, tx: Tx, sub: Annotated[str, Form(max_length=64)]) -> Response:
+async def end_one(request: Request, staff: Manager, tx: Tx, sub: Annotated[StaffId, Form()]) -> Response:
     """この職員の利用を終わらせる。"""
     await accounts.end(tx, sub)
     await audit.record(tx, staff, "end_sessions", "account", sub)

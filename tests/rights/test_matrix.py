@@ -14,6 +14,9 @@ from shared.runtime.testing import ticket_for
 from shared.runtime.ticket import ABSOLUTE, COOKIE, IDLE, japan_day, seal
 from tests.rights.town import CANARIES, WORDS, Place, guarded, matrix, people, person, routes, table
 
+#: the first test of a run migrates nine databases
+pytestmark = pytest.mark.timeout(600)
+
 #: holds every role: only the ticket can be what is refused
 EVERYBODY = Staff("test-all", "試験 全権", frozenset(ROLE_LABELS), frozenset({"elderly", "disability", "children", "poverty"}))
 REVOKED = UUID("00000000-0000-4000-8000-00000000dead")
