@@ -26,14 +26,15 @@ class ClaimsUnreadable(ValueError):
 
 
 def ticket_from(claims: Mapping[str, Any], *, sid: UUID, now: float) -> Ticket:
-    """`staff_id` is the office's own key and comes before the issuer's `sub`, so that audit rows can be read. Unknown roles are left out.
+    """`staff_id` is the office's own key and comes before the issuer's `sub`, so that audit rows can be read; `display_name` before
+    `name`, which an issuer puts together given name first. Unknown roles are left out.
 
     Raises ClaimsUnreadable.
     """
     sub = _staff_id(claims)
     return Ticket(
         sub=sub,
-        name=_short(claims.get("name")) or sub,
+        name=_short(claims.get("display_name")) or _short(claims.get("name")) or sub,
         roles=tuple(role for role in _words(claims.get("roles")) if role in ROLE_LABELS),
         domains=tuple(_domains(claims.get("domains")))[:MOST_DOMAINS],
         team=_short(claims.get("team")),
