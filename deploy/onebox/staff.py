@@ -2,6 +2,7 @@
 
 import contextlib
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 import yaml
@@ -11,7 +12,7 @@ FILE = Path(__file__).with_name("staff.yaml")
 
 @dataclass(frozen=True)
 class Person:
-    """サインインできる一人。"""
+    """サインインできる一人。`valid_to` は利用期限の日（その日までは使える）。"""
 
     sub: str
     name: str
@@ -19,9 +20,11 @@ class Person:
     domains: list[str]
     team: str
     note: str
+    valid_to: date | None = None
 
     def claims(self) -> dict[str, object]:
-        return {"name": self.name, "roles": self.roles, "domains": self.domains, "team": self.team, "staff_id": self.sub}
+        told: dict[str, object] = {"name": self.name, "roles": self.roles, "domains": self.domains, "team": self.team, "staff_id": self.sub}
+        return told | ({"valid_to": str(self.valid_to)} if self.valid_to else {})
 
 
 @dataclass

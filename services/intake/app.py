@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, FastAPI
 
-from services.intake import routes_glass, routes_household, routes_new, routes_protection, routes_register
+from services.intake import accounts, routes_accounts, routes_glass, routes_household, routes_new, routes_protection, routes_register
 from services.intake.worker import create_worker
 from shared.runtime.settings import Settings
 from shared.runtime.unit import Unit
@@ -14,4 +14,4 @@ def create_app(settings: Settings) -> FastAPI:
     base = APIRouter(prefix=unit.base)
     for router in (routes_new.router, routes_household.router, routes_register.router, routes_protection.router, routes_glass.router):
         base.include_router(router)
-    return create_web(unit, settings, routers=[base], create_worker=create_worker, mounts_sign_in=True)
+    return create_web(unit, settings, routers=[base, routes_accounts.router], create_worker=create_worker, mounts_sign_in=accounts.seen)

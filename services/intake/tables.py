@@ -208,3 +208,17 @@ glass_request = Table(
     _text("verdict", null=True),
     Column("escalated_at", _MOMENT),
 )
+
+#: サインインした職員のアカウント（管理者の点検のため）。氏名はここだけに残り、便りにもログにも出ない
+account = Table(
+    "account",
+    metadata,
+    Column("sub", Text, primary_key=True),
+    _text("name"),
+    _text("team"),
+    Column("roles", ARRAY(Text), nullable=False),
+    Column("domains", ARRAY(Text), nullable=False),
+    Column("valid_to", Date),
+    Column("first_signed_in_at", _MOMENT, nullable=False),
+    Column("last_signed_in_at", _MOMENT, nullable=False),
+)

@@ -14,10 +14,11 @@ from services.notify.stream import Numbers
 from shared.desk import templates_for
 from shared.runtime import audit
 from shared.runtime.announce import unit_titles
-from shared.runtime.auth import IDLE, Staff
+from shared.runtime.auth import Staff
 from shared.runtime.database import Database
 from shared.runtime.policies import Gate, Level
 from shared.runtime.rights import put_on, rights_of
+from shared.runtime.ticket import IDLE
 
 router = APIRouter()
 
@@ -32,8 +33,12 @@ async def stream(
     position = int(last_event_id) if last_event_id.isascii() and last_event_id.isdecimal() else after
     async with database.read() as rd:
         await audit.record(rd, staff, "watch", "alert", "inbox")
-    until = request.state.ticket.idle + IDLE
+    ticket, sessions = request.state.ticket, request.app.state.sessions
+    until = ticket.idle + IDLE
     async for changes in numbers.changes(position):
+        await sessions.refresh(database)
+        if sessions.over(ticket):  # signed out elsewhere: nothing more is told
+            return
         for change in changes:
             if html := await _html(request, change, staff):
                 yield ServerSentEvent(raw_data=html, id=str(change.number))

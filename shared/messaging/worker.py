@@ -29,6 +29,7 @@ from shared.messaging.waiting import unless
 from shared.runtime.announce import hear_announcements
 from shared.runtime.database import Database
 from shared.runtime.rights import hear_rights
+from shared.runtime.sessions import hear_sessions
 from shared.runtime.settings import Settings
 from shared.runtime.unit import Unit
 
@@ -57,6 +58,7 @@ class Worker:
         self.handlers = handlers.copy()
         hear_announcements(self.handlers)
         hear_rights(self.handlers)
+        hear_sessions(self.handlers)
         if unit.publishes:
             self.handlers.serve(REPAIR)(repair.answer)
         self.handlers.check()

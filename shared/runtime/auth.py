@@ -1,25 +1,16 @@
-"""Who is asking: the sealed session ticket, the sign-in routes, and what a route may demand of a person.
-
-The ticket is a JWE (dir, A256GCM) in the cookie `__Host-desk`: no session table, every unit reads it with the same keys.
-"""
+"""Who is asking, and what a route may demand of a person. The sealed ticket is in ticket.py, the sign-in routes in sign_in.py."""
 
 import time
 from dataclasses import dataclass
+from datetime import date
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
-from joserfc import jwe
-from joserfc.errors import JoseError
-from joserfc.jwk import OctKey
-from pydantic import BaseModel, ConfigDict, ValidationError
 
+from shared.desk.wareki import to_wareki
 from shared.runtime.problems import NotAllowed
-from shared.runtime.settings import Settings
-
-COOKIE = "__Host-desk"
-#: seconds; desk.md §3.2 (project default): 30 min idle, 10 h absolute, re-sealed at most once a minute
-IDLE, ABSOLUTE, RENEW = 30 * 60, 10 * 3600, 60
+from shared.runtime.ticket import Ticket
 
 ROLE_LABELS = {
     "reception": "受付",
@@ -31,6 +22,10 @@ ROLE_LABELS = {
     "dv_officer": "保護担当",
     "auditor": "監査",
 }
+#: who looks after accounts and roles
+KEEPER = "所属の管理者（職員と権限の担当）"
+#: what a `next` may be at most; it travels in a cookie
+LONGEST_NEXT = 512
 
 
 @dataclass(frozen=True)
@@ -48,58 +43,33 @@ class Staff:
         return "・".join(label for role, label in ROLE_LABELS.items() if role in self.roles)
 
 
-class Ticket(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-    sub: str
-    name: str
-    roles: tuple[str, ...]
-    domains: tuple[str, ...] = ()
-    team: str = ""
-    sid: str
-    auth_time: int
-    idle: int
-
-    @property
-    def staff(self) -> Staff:
-        return Staff(self.sub, self.name, frozenset(self.roles), frozenset(self.domains), self.team)
+def staff_of(ticket: Ticket) -> Staff:
+    return Staff(ticket.sub, ticket.name, frozenset(ticket.roles), frozenset(ticket.domains), ticket.team)
 
 
 class SignInNeeded(Exception):
     """No valid ticket: pages go to the sign-in, fragments and JSON get 401."""
 
 
-def seal(ticket: Ticket, settings: Settings) -> str:
-    key = OctKey.import_key(settings.sealing_keys()[0])
-    return jwe.encrypt_compact({"alg": "dir", "enc": "A256GCM"}, ticket.model_dump_json().encode(), key)
+class SignInAgain(Exception):
+    """Signed in, but too long ago for this step: pages go to the sign-in and prove once more who sits there, fragments and JSON get a link."""
 
 
-def unseal(value: str, settings: Settings, now: float | None = None) -> Ticket | None:
-    """None for anything forged, truncated, foreign or expired. Never raises."""
-    now = now or time.time()
-    for key in settings.sealing_keys():
-        try:
-            ticket = Ticket.model_validate_json(jwe.decrypt_compact(value, OctKey.import_key(key)).plaintext or b"")
-        except (JoseError, ValidationError, ValueError, TypeError, KeyError):
-            continue
-        fresh = now - ticket.idle <= IDLE and now - ticket.auth_time <= ABSOLUTE and ticket.idle <= now + 60
-        return ticket if fresh else None
-    return None
+class AccountEnded(NotAllowed):
+    """アカウントの利用期限が過ぎた（異動・退職・委託の終わり）。"""
 
+    code = "account_ended"
 
-def renewed(ticket: Ticket, settings: Settings, now: float | None = None) -> str | None:
-    """A newly sealed ticket when the last seal is older than a minute."""
-    now = now or time.time()
-    return seal(ticket.model_copy(update={"idle": int(now)}), settings) if now - ticket.idle > RENEW else None
-
-
-def cookie_header(value: str, max_age: int = ABSOLUTE) -> str:
-    return f"{COOKIE}={value}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={max_age}"
+    def __init__(self, valid_to: date) -> None:
+        sentence = f"このアカウントの利用期限は {to_wareki(valid_to)} で終わりました。続けて使うときは、{KEEPER}に期限の延長を頼んでください。"
+        super().__init__(sentence, who_can=KEEPER)
 
 
 def safe_next(target: str | None) -> str:
-    """Only a path on our own origin; anything else leads home (no open redirect)."""
-    if not target or not target.startswith("/") or target.startswith(("//", "/\\")) or any(ord(c) < 32 for c in target):
+    """Only a path on our own origin; anything else leads home (no open redirect, no header injection)."""
+    if not target or len(target) > LONGEST_NEXT or not target.startswith("/") or target.startswith("//"):
+        return "/"
+    if "\\" in target or not target.isprintable():  # a browser reads \ as /, and drops tabs and line ends
         return "/"
     parts = urlsplit(target)
     return target if not parts.scheme and not parts.netloc else "/"
@@ -107,12 +77,30 @@ def safe_next(target: str | None) -> str:
 
 def signed_in(request: Request) -> Staff:
     staff: Staff | None = getattr(request.state, "staff", None)
+    ticket: Ticket | None = getattr(request.state, "ticket", None)
+    if staff is None and ticket and ticket.valid_to and ticket.account_ended():
+        raise AccountEnded(ticket.valid_to)
     if staff is None:
         raise SignInNeeded
     return staff
 
 
 Signed = Annotated[Staff, Depends(signed_in)]
+
+
+def recently(minutes: int = 5) -> Any:
+    """`Depends` that gives the Staff who proved within `minutes` who they are, else SignInAgain. For what cannot be taken back: an export,
+    a merge, break-glass, a changed rule. Put it on the page with the form as well, so that nothing is typed in vain."""
+
+    def check(request: Request, staff: Signed) -> Staff:
+        if time.time() - request.state.ticket.auth_time > minutes * 60:
+            raise SignInAgain
+        return staff
+
+    return Depends(check)
+
+
+Recent = Annotated[Staff, recently()]
 
 
 def requires(*roles: str, domain: str | None = None) -> Any:
@@ -123,6 +111,6 @@ def requires(*roles: str, domain: str | None = None) -> Any:
         if held and (domain is None or domain in staff.domains or held - {"caseworker"}):
             return staff
         wanted = "・".join(ROLE_LABELS[role] for role in roles)
-        raise NotAllowed(f"この画面は「{wanted}」の担当者のための画面です。", who_can="所属の管理者（職員と権限の担当）")
+        raise NotAllowed(f"この画面は「{wanted}」の担当者のための画面です。", who_can=KEEPER)
 
     return Depends(check)

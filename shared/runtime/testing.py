@@ -4,10 +4,13 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
+from datetime import date
 from typing import TypeVar
+from uuid import UUID, uuid4
 
-from shared.runtime.auth import COOKIE, Staff, Ticket, seal
+from shared.runtime.auth import Staff
 from shared.runtime.settings import Settings
+from shared.runtime.ticket import COOKIE, Ticket, seal
 
 T = TypeVar("T")
 
@@ -25,17 +28,14 @@ async def eventually(predicate: Callable[[], Awaitable[T] | T], timeout: float =
         await asyncio.sleep(every)
 
 
-def signed_cookies(staff: Staff, settings: Settings) -> dict[str, str]:
-    """The Cookie header of a signed-in person."""
-    now = int(time.time())
-    ticket = Ticket(
-        sub=staff.sub,
-        name=staff.name,
-        roles=tuple(sorted(staff.roles)),
-        domains=tuple(sorted(staff.domains)),
-        team=staff.team,
-        sid="test",
-        auth_time=now,
-        idle=now,
-    )
-    return {"cookie": f"{COOKIE}={seal(ticket, settings)}", "sec-fetch-site": "same-origin"}
+def ticket_for(staff: Staff, *, sid: UUID | None = None, age: float = 0, valid_to: date | None = None) -> Ticket:
+    """A ticket as the sign-in would give it. `age`: seconds since the sign-in and the last request."""
+    then = time.time() - age
+    roles, domains = tuple(sorted(staff.roles)), tuple(sorted(staff.domains))
+    about = {"sub": staff.sub, "name": staff.name, "roles": roles, "domains": domains, "team": staff.team, "valid_to": valid_to}
+    return Ticket.model_validate(about | {"sid": sid or uuid4(), "began": then, "auth_time": int(then), "idle": int(then)})
+
+
+def signed_cookies(staff: Staff, settings: Settings, ticket: Ticket | None = None) -> dict[str, str]:
+    """The headers of a signed-in person's browser."""
+    return {"cookie": f"{COOKIE}={seal(ticket or ticket_for(staff), settings)}", "sec-fetch-site": "same-origin"}

@@ -7,11 +7,10 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
-from urllib.parse import quote
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, RedirectResponse, Response
+from fastapi.responses import JSONResponse, Response
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
@@ -21,14 +20,17 @@ from shared.desk import DeskFiles, render
 from shared.messaging import Worker
 from shared.runtime import telemetry
 from shared.runtime.announce import Navigation, announce
-from shared.runtime.auth import COOKIE, SignInNeeded, cookie_header, renewed, unseal
+from shared.runtime.auth import SignInAgain, SignInNeeded, staff_of
 from shared.runtime.database import Database
 from shared.runtime.health import prepare, watched
 from shared.runtime.problems import ChangedMeanwhile, NotAllowed, NotFound, Refusal
 from shared.runtime.rights import may_ask_for_glass
+from shared.runtime.sessions import EndedSessions
 from shared.runtime.settings import Profile, Settings
-from shared.runtime.sign_in import SessionMiddleware, login_session, sign_in_routes
+from shared.runtime.sign_in import OnSignIn, SessionMiddleware, login_session, sign_in_routes
+from shared.runtime.ticket import COOKIE, Ticket, cookie_header, renewed, unseal
 from shared.runtime.unit import Unit
+from shared.runtime.unsigned import sign_in_again, sign_in_needed
 
 MAX_BODY = 1024 * 1024
 CSP = (
@@ -49,13 +51,23 @@ Hook = Callable[[FastAPI], Awaitable[None]]
 
 
 def own_origin(scope: Scope, public_url: str) -> bool:
-    """Fetch metadata first, Origin where a browser is too old to send it; a request with neither is not from a browser page."""
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-    site = headers.get("sec-fetch-site")
+    """Fetch metadata first, Origin where a browser is too old to send it (or the page is not served securely, then it sends none).
+
+    A request with neither is from no browser page; it may write only if it carries no session either (a machine, like the exporter of spans).
+    """
+    headers: dict[str, str] = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site is not None:
         return site in ("same-origin", "none")
-    origin = headers.get("origin")
-    return origin is None or origin == public_url or origin.split("://", 1)[-1] == headers.get("host")
+    if origin is None:
+        return COOKIE not in headers.get("cookie", "")
+    return origin == public_url or origin.split("://", 1)[-1] == headers.get("host")
+
+
+def too_large(request: Request) -> bool:
+    """Said in words by what the sender declares; a body that hides its length meets FastAPI's own limit."""
+    declared = request.headers.get("content-length", "0")
+    return not declared.isdecimal() or int(declared[:20]) > MAX_BODY
 
 
 class DeskMiddleware:
@@ -69,19 +81,12 @@ class DeskMiddleware:
             await self.app(scope, receive, send)
             return
         request = Request(scope)
-        if scope["method"] not in SAFE_METHODS and not own_origin(scope, self.settings.public_url) and not scope["path"].startswith("/v1/"):
-            await JSONResponse({"sentence": "別のサイトからの送信は受け付けません。"}, 403)(scope, receive, send)
-            return
-        if int(request.headers.get("content-length", "0") or 0) > MAX_BODY:  # said in words; what hides its length meets FastAPI's own limit
-            await JSONResponse({"code": "too_large", "sentence": "送られた内容が大きすぎます。1 MB までにしてください。"}, 413)(scope, receive, send)
-            return
-        ticket = unseal(request.cookies[COOKIE], self.settings) if COOKIE in request.cookies else None
-        request.state.staff = ticket.staff if ticket else None
+        ticket = await self._ticket(request)
+        ended = ticket is not None and ticket.account_ended()
         request.state.ticket = ticket
+        request.state.staff = staff_of(ticket) if ticket and not ended else None
         request.state.request_id = uuid.uuid4().hex[:12]
-        fresh = renewed(ticket, self.settings) if ticket else None
-        if ticket:
-            await self._refresh_navigation()
+        fresh = renewed(ticket, self.settings) if ticket and not ended else None
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -95,24 +100,30 @@ class DeskMiddleware:
                     headers.append("set-cookie", cookie_header(fresh))
             await send(message)
 
-        await self.app(scope, receive, with_headers)
+        await (self._turned_away(request) or self.app)(scope, receive, with_headers)
 
-    async def _refresh_navigation(self) -> None:
-        try:
-            await self.owner.state.navigation.refresh(self.owner.state.db)
-        except (SQLAlchemyError, OSError) as error:
-            telemetry.log.warning("navigation_not_read", kind=type(error).__name__)
+    def _turned_away(self, request: Request) -> ASGIApp | None:
+        if request.method not in SAFE_METHODS and not own_origin(request.scope, self.settings.public_url):
+            return JSONResponse({"code": "foreign_site", "sentence": "別のサイトからの送信は受け付けません。"}, 403)
+        if too_large(request):
+            return JSONResponse({"code": "too_large", "sentence": "送られた内容が大きすぎます。1 MB までにしてください。"}, 413)
+        return None
+
+    async def _ticket(self, request: Request) -> Ticket | None:
+        ticket = unseal(request.cookies[COOKIE], self.settings) if COOKIE in request.cookies else None
+        if ticket is None:
+            return None
+        state = self.owner.state
+        for name, kept in (("navigation", state.navigation), ("ended_sessions", state.sessions)):
+            try:
+                await kept.refresh(state.db)
+            except (SQLAlchemyError, OSError) as error:  # what was read before still holds
+                telemetry.log.warning(f"{name}_not_read", kind=type(error).__name__)
+        return None if state.sessions.over(ticket) else ticket
 
 
 def _wants_page(request: Request) -> bool:
     return "text/html" in request.headers.get("accept", "") or request.headers.get("hx-request") == "true"
-
-
-async def _sign_in_needed(request: Request, error: Exception) -> Response:
-    if request.headers.get("hx-request") == "true" or "text/html" not in request.headers.get("accept", ""):
-        return JSONResponse({"code": "sign_in_needed", "sentence": "サインインし直してください。入力はこの画面に残っています。"}, 401)
-    target = request.url.path + (f"?{request.url.query}" if request.url.query else "") if request.method == "GET" else "/"
-    return RedirectResponse(f"/auth/login?next={quote(target)}", status_code=303)
 
 
 async def _refused(request: Request, error: Exception) -> Response:
@@ -188,12 +199,13 @@ def create_web(
     create_worker: CreateWorker | None = None,
     on_start: Sequence[Hook] = (),
     on_stop: Sequence[Hook] = (),
-    mounts_sign_in: bool = False,
+    mounts_sign_in: OnSignIn | None = None,
     speaks: bool = True,
     care_team: str = "false",
 ) -> FastAPI:
-    """The app of one unit. Nothing is connected before its lifespan starts. `speaks=False`: a unit without events (the console).
+    """The app of one unit. Nothing is connected before its lifespan starts.
 
+    `mounts_sign_in`: this unit has the routes under /auth, and keeps who signed in. `speaks=False`: a unit without events (the console).
     `care_team`: see `rights.rights_of`."""
 
     @asynccontextmanager
@@ -219,18 +231,19 @@ def create_web(
     app = FastAPI(
         title=unit.title, version=package_version(unit), lifespan=watched(lifespan), docs_url=None, redoc_url=None, max_body_size=2 * MAX_BODY
     )
-    app.state.unit, app.state.settings, app.state.navigation = unit, settings, Navigation()
+    app.state.unit, app.state.settings, app.state.navigation, app.state.sessions = unit, settings, Navigation(), EndedSessions()
     app.state.care_team = care_team
     prepare(app, unit, settings)
     if settings.runs_web:
         for router in routers:
             app.include_router(router)
         if mounts_sign_in:
-            app.include_router(sign_in_routes(settings))
+            app.include_router(sign_in_routes(settings, mounts_sign_in))
             app.add_middleware(SessionMiddleware, **login_session(settings))
         app.mount("/static/desk", DeskFiles(), name="static")
     app.add_middleware(DeskMiddleware, settings=settings, owner=app)
-    app.add_exception_handler(SignInNeeded, _sign_in_needed)
+    app.add_exception_handler(SignInNeeded, sign_in_needed)
+    app.add_exception_handler(SignInAgain, sign_in_again)
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_exception_handler(HTTPException, _http_error)

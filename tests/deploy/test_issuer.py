@@ -83,6 +83,26 @@ def test_a_picked_person_arrives_with_roles_and_domains(issuer: Issuer) -> None:
     assert (claims["iss"], claims["roles"], claims["domains"]) == ("http://localhost:8080/oidc", ["caseworker"], ["children"])
 
 
+def test_an_account_s_last_day_travels_as_a_claim(tmp_path: Path) -> None:
+    staff = tmp_path / "staff.yaml"
+    staff.write_text(
+        "- {sub: taishoku-1, name: 見本 かこ, roles: [caseworker], domains: [elderly], team: 退職者, note: 異動した, valid_to: 2026-03-31}\n"
+    )
+    (gone,) = people(staff)
+    assert gone.claims()["valid_to"] == "2026-03-31"
+    assert all("valid_to" not in one.claims() for one in people())
+
+
+def test_the_token_says_when_the_person_was_asked(issuer: Issuer) -> None:
+    picked, _ = issuer.ask("POST", issuer.authorize(prompt="login", max_age="300"), {"sub": "kanri-1"})
+    code = parse_qs(urlsplit(picked.headers["Location"]).query)["code"][0]
+    from joserfc import jwk, jwt
+
+    keys = jwk.KeySet.import_key_set(json.loads(issuer.ask("GET", "/oidc/jwks")[1]))
+    claims = jwt.decode(json.loads(issuer.token(code)[1])["id_token"], keys).claims
+    assert (claims["staff_id"], claims["auth_time"] <= claims["iat"]) == ("kanri-1", True)
+
+
 def test_a_wrong_client_secret_gets_no_token(issuer: Issuer) -> None:
     picked, _ = issuer.ask("POST", issuer.authorize(), {"sub": "kodomo-1"})
     code = parse_qs(urlsplit(picked.headers["Location"]).query)["code"][0]

@@ -88,7 +88,9 @@ PAGES: dict[str, dict[str, Any]] = {
     "desk/problem.html": {"title": EVIL, "sentence": EVIL, "fields": {"name": EVIL}, "retry": EVIL},
     "desk/not_allowed.html": {"sentence": EVIL, "who_can": EVIL},
     "desk/conflict.html": {"title": EVIL, "sentence": EVIL, "theirs": {EVIL: EVIL}, "yours": {EVIL: EVIL}},
-    "desk/signed_out.html": {},
+    "desk/sign_in_again.html": {"sentence": EVIL},
+    "desk/signed_back.html": {},
+    "desk/signed_out.html": {"told": False},
     "desk/slot_unavailable.html": {"url": EVIL, "label": EVIL},
     "desk/styleguide.html": guide_context()
     | {

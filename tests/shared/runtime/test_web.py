@@ -118,6 +118,47 @@ async def test_an_old_browser_is_judged_by_its_origin(client: AsyncClient) -> No
     assert (hostile.status_code, ours.status_code) == (403, 200)
 
 
+@pytest.mark.parametrize("origin", ["null", "http://desk.test.evil.example", "http://evil.example/desk.test", "desk.test.", ""])
+async def test_an_origin_that_only_looks_like_ours_is_another_site(client: AsyncClient, origin: str) -> None:
+    headers = signed(client) | {"origin": origin}
+    del headers["sec-fetch-site"]
+    assert (await client.post("/things", data={"name": "x"}, headers=headers)).status_code == 403
+
+
+async def test_a_session_without_a_browser_s_word_cannot_write(client: AsyncClient) -> None:
+    """Every browser says at least its Origin with a POST; a stolen cookie in a script says nothing."""
+    headers = signed(client)
+    del headers["sec-fetch-site"]
+    assert (await client.post("/things", data={"name": "x"}, headers=headers)).status_code == 403
+    assert (await client.post("/things", data={"name": "x"})).status_code == 401
+    assert await saved(client) == []
+
+
+@pytest.mark.parametrize("path", ["/v1/traces", "/v1/anything"])
+async def test_no_path_is_left_out_of_the_check(client: AsyncClient, path: str) -> None:
+    assert (await client.post(path, headers={"origin": "https://evil.example"})).status_code == 403
+
+
+async def test_a_refusal_at_the_door_has_the_same_headers_as_a_page(client: AsyncClient) -> None:
+    foreign = await client.post("/things", headers={"sec-fetch-site": "cross-site"})
+    large = await client.post("/things", headers=signed(client), content=b"x" * 1_200_000)
+    for answer in (foreign, large):
+        assert answer.headers["cache-control"] == "no-store"
+        assert {"content-security-policy", "x-content-type-options", "x-request-id"} <= set(answer.headers)
+
+
+async def test_a_body_that_hides_or_lies_about_its_length_is_refused(client: AsyncClient) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(50):
+            yield b"x" * 65536
+
+    hidden = await client.post("/things", content=endless(), headers=signed(client, **{"content-type": "application/x-www-form-urlencoded"}))
+    lied = await client.post("/things", content=b"", headers=signed(client, **{"content-length": "many"}))
+    assert hidden.status_code in (400, 413)  # the form's own limit is met first
+    assert lied.status_code == 413
+    assert await saved(client) == []
+
+
 async def test_without_a_ticket_a_page_goes_to_sign_in_and_json_gets_401(client: AsyncClient) -> None:
     page = await client.post("/things", data={"name": "x"}, headers={"accept": "text/html"})
     json = await client.post("/things", data={"name": "x"})

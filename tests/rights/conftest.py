@@ -1,0 +1,71 @@
+"""All units at once, each with people's secrets planted in it: what the matrix and the fuzzing look for."""
+
+import importlib
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from uuid import UUID
+
+import pytest
+from httpx2 import ASGITransport, AsyncClient
+
+from shared.runtime.settings import Profile, Settings
+from shared.runtime.unit import TREE, Unit, all_units
+from tests.cases.builders import HOUSEHOLD, MOTHER, made
+from tests.cases.desk import DeskUnderTest, handlers_of
+from tests.conftest import TICKET_KEY, Templates
+from tests.intake.conftest import Desk
+from tests.outreach.conftest import OutreachDesk
+from tests.rights.town import CANARIES, Place, person
+
+UNITS = (*all_units(), Unit.read(TREE / "deploy/console/unit.toml"))
+
+
+@pytest.fixture(scope="session")
+async def places(templates: Templates) -> AsyncIterator[dict[str, Place]]:
+    found, names = {}, []
+    async with AsyncExitStack() as stack:
+        for unit in UNITS:
+            name, url = await templates.clone(unit)
+            names.append(name)
+            settings = Settings(profile=Profile.TEST, database_url=url, ticket_keys=TICKET_KEY, public_url="http://testserver", roles="web")
+            app = importlib.import_module(f"{unit.package}.app").create_app(settings)
+            await stack.enter_async_context(app.router.lifespan_context(app))
+            found[unit.code] = Place(unit, app, settings, app.state.db)
+        await _plant_intake(found["intake"])
+        await _plant_outreach(found["outreach"])
+        for code in found:
+            if code.startswith("cases-"):
+                await _plant_case(found[code])
+        yield found
+    for name in names:
+        await templates.drop(name)
+
+
+@pytest.fixture(params=UNITS, ids=lambda unit: unit.code)
+def place(request: pytest.FixtureRequest, places: dict[str, Place]) -> Place:
+    return places[request.param.code]
+
+
+async def _plant_intake(place: Place) -> None:
+    desk = Desk(place.app, place.settings, place.db)
+    consultation = await desk.take(name=CANARIES[0], kana=CANARIES[1], phone=CANARIES[2], text=CANARIES[3])
+    (row,) = await desk.rows("select household_id, subject_id from consultation where id = :id", id=consultation)
+    place.real |= {"consultation_id": consultation, "household_id": row.household_id, "member_id": row.subject_id}
+
+
+async def _plant_case(place: Place) -> None:
+    async with AsyncClient(transport=ASGITransport(place.app), base_url="http://testserver", headers={"accept": "text/html"}) as client:
+        desk = DeskUnderTest(place.unit.code, place.app, place.db, place.settings, handlers_of(place.unit.code, place.settings), client)
+        event = made(to=place.unit.code)
+        await desk.hear_family()
+        await desk.hear(event)
+        await desk.told_who(event.referral_id)
+        place.real |= {"household_id": HOUSEHOLD, "member_id": MOTHER, "referral_id": event.referral_id}
+        case = await desk.accepted(event.referral_id, person(place.app.state.profile.writers, place.unit))
+        place.real["case_id"] = UUID(case.removeprefix("/cases/"))
+
+
+async def _plant_outreach(place: Place) -> None:
+    async with AsyncClient(transport=ASGITransport(place.app), base_url="http://testserver", headers={"accept": "text/html"}) as client:
+        desk = OutreachDesk(place.app, place.settings, client)
+        place.real["plan_id"] = UUID((await desk.watched()).removeprefix("/watch/"))
