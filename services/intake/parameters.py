@@ -29,6 +29,10 @@ class Parameters:
     weights: Weights
     reply: Mapping[Urgency, Period]
     draft_days: int
+    #: 同意の期間（日）、取り直しを知らせる日数、受領を待つ日数
+    consent_days: int
+    retake_notice_days: int
+    receipt_days: int
     calendar: Calendar
 
     def reply_due(self, made_on: date, urgency: Urgency) -> date:
@@ -42,4 +46,12 @@ def parameters_on(on: date, city: Path | None = None) -> Parameters:
     found = parameters.in_force(on, OURS, *parameters.city_layer(city, "intake"))
     weights = Weights(**{name.removeprefix("matching."): given.value for name, given in found.items() if name.startswith("matching.")})
     reply = {u: Period(found[f"reply.{u}"].value, found[f"reply.{u}"].unit == "business_days") for u in Urgency}
-    return Parameters(weights, reply, found["draft.days"].value, Calendar(frozenset(found["closed.year_end"].value)))
+    return Parameters(
+        weights,
+        reply,
+        found["draft.days"].value,
+        found["consent.days"].value,
+        found["consent.retake_notice_days"].value,
+        found["consent.receipt_days"].value,
+        Calendar(frozenset(found["closed.year_end"].value)),
+    )
