@@ -104,7 +104,10 @@ async def holders(handle: Read, household_id: UUID) -> set[UnitCode]:
 
 async def referred(handle: Read, household_id: UUID) -> set[UnitCode]:
     """つないである（断られていない）窓口。"""
-    return {row.to_unit for row in await handle.rows(select(referral.c.to_unit).where(referral.c.household_id == household_id, referral.c.status != "declined"))}
+    return {
+        row.to_unit
+        for row in await handle.rows(select(referral.c.to_unit).where(referral.c.household_id == household_id, referral.c.status != "declined"))
+    }
 
 
 async def retract_shared_facts(tx: Transaction, household_id: HouseholdId, member_id: MemberId) -> None:
@@ -143,5 +146,3 @@ def _withdrawal(row: Row[Any]) -> Withdrawal:
         row.id, row.consent_id, HouseholdId(row.household_id), MemberId(row.member_id), frozenset(row.recipients), row.everyone,
         WithdrawReason(row.reason), row.withdrawn_on, row.said_at, Source(row.source), row.recorded_by_name,
     )  # fmt: skip
-
-

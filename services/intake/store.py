@@ -66,9 +66,7 @@ async def save_reception(tx: Transaction, outcome: Outcome[Reception], given: Pa
     tx.publish(*outcome.events)
 
 
-async def _save_spoken(
-    tx: Transaction, one: Consultation, facts: Sequence[FactRecorded], units: Sequence[str], given: Parameters | None
-) -> None:
+async def _save_spoken(tx: Transaction, one: Consultation, facts: Sequence[FactRecorded], units: Sequence[str], given: Parameters | None) -> None:
     """同意の事実があれば、同意の一つとしても書く。"""
     said = next((event for event in facts if event.kind == "consent"), None)
     if said:

@@ -90,9 +90,7 @@ def encode(event: Event, *, id: UUID, source: str, now: datetime, correlation_id
     return headers
 
 
-def stamp(
-    headers: Mapping[str, str], *, seq: int, pos: int, traceparent: str | None, tracestate: str | None, copy: int = 0
-) -> dict[str, str]:
+def stamp(headers: Mapping[str, str], *, seq: int, pos: int, traceparent: str | None, tracestate: str | None, copy: int = 0) -> dict[str, str]:
     """Complete headers of one message. `Nats-Msg-Id` lets the broker drop a second one, unless it is published again on purpose (`copy`)."""
     message_id = f"{headers['ce-id']}.{copy}" if copy else headers["ce-id"]
     complete = {"Nats-Msg-Id": message_id, **headers, "ce-subjectseq": str(seq), "ce-outboxpos": str(pos)}

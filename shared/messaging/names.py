@@ -1,6 +1,5 @@
 """Names on the broker, made from unit codes in one place."""
 
-
 #: what every unit that publishes answers: `svc.<unit>.repair.<asker>`
 REPAIR = "repair"
 

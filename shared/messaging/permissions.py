@@ -89,7 +89,7 @@ def accounts_text(units: Sequence[UserPermissions], passwords: Mapping[str, str]
     return (
         "system_account: SYS\n"
         "accounts {\n"
-        f'  SYS {{ users: [ {{ {_who("sys", passwords["sys"])} }} ] }}\n'
+        f"  SYS {{ users: [ {{ {_who('sys', passwords['sys'])} }} ] }}\n"
         f"  {ACCOUNT} {{\n"
         "    jetstream: enabled\n"
         f"    users: [\n{users}\n    ]\n"

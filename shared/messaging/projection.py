@@ -1,10 +1,10 @@
 """What a unit keeps only because others told it, declared so that it can be made again from their events (rebuild.py).
 
-    told = handlers.projection("households", Kept("household"), Kept("member"))
+told = handlers.projection("households", Kept("household"), Kept("member"))
 
-    @handlers.on(MemberLeft)          # live
-    @told.fed_by(MemberLeft)          # and again in a rebuild: nothing but these tables, no event, no timer, no intent
-    async def member_left(tx, event, envelope): ...
+@handlers.on(MemberLeft)          # live
+@told.fed_by(MemberLeft)          # and again in a rebuild: nothing but these tables, no event, no timer, no intent
+async def member_left(tx, event, envelope): ...
 """
 
 from collections.abc import Awaitable, Callable, Sequence

@@ -49,7 +49,7 @@ async def test_what_was_typed_stays_on_the_screen_and_is_saved_later(desk: Desk,
     refused = await answered.value
     assert (refused.status, refused.headers["retry-after"]) == (503, "60")
     await expect(window.locator("#problems")).to_contain_text(EventsWait.sentence)
-    await expect(window.locator('[name=text]')).to_have_value(TYPED)
+    await expect(window.locator("[name=text]")).to_have_value(TYPED)
     assert await desk.rows("select 1 from consultation") == []
 
     pressure.measured = Measured()

@@ -91,8 +91,8 @@ async def _fact(at: Sitting, case: Case) -> None:
     if not await records.add_fact(at.tx, outcome):
         return
     said = next((consent.by_fact(event, at.tx.now) for event in outcome.events if isinstance(event, FactRecorded)), None)
-    if said and await consents.say(at.tx, said):
-        await consents.settle(at.tx, case, case.household_id, at.desk.profile, why=entry.fact_id)
+    if said and (change := await consents.say(at.tx, said)):
+        await consents.settle(at.tx, case, case.household_id, at.desk.profile, change, why=entry.fact_id)
     await at.audit("create", "fact", entry.fact_id, case)
 
 
@@ -135,8 +135,8 @@ async def retract_fact(request: Request, case_id: UUID, fact_id: UUID, desk: At,
 
 async def _consent_taken_back(at: Sitting, case: Case, fact_id: UUID) -> None:
     open_now = await store.open_case_of(at.tx, case.household_id) if case.closed else case
-    if await consents.take_back(at.tx, fact_id):
-        await consents.settle(at.tx, open_now, case.household_id, at.desk.profile, why=uuid5(fact_id, "retracted"))
+    if change := await consents.take_back(at.tx, fact_id):
+        await consents.settle(at.tx, open_now, case.household_id, at.desk.profile, change, why=uuid5(fact_id, "retracted"))
 
 
 @router.post(

@@ -56,11 +56,12 @@ note = _table(
     Column("minutes", Integer), _text("next_action"), _day("next_due"), _id("corrects"), _at("written_at"), _text("by_sub"), _text("by_name"),
 )  # fmt: skip
 consent = _table(
-    "consent", _id("household_id", True), _id("member_id", True), _text("state"), _day("as_of"), _at("said_at"), _id("source_id")
+    "consent", _id("household_id", True), _id("member_id", True), _text("state"), _day("as_of"), _at("said_at"), _id("source_id"),
+    _day("until"),
 )  # fmt: skip
 disclosure = _table(
     "disclosure", _id("referral_id", True), _id("household_id"), _text("state"), _at("asked_at"), _at("answered_at"), _id("disclosure_id"),
-    _text("refused"), _text("address"), _text("consultation_text"), _text("receipt_no"),
+    _text("refused"), _text("address"), _text("consultation_text"), _text("receipt_no"), _text("legal_basis"), Column("member_ids", ARRAY(Uuid)),
 )  # fmt: skip
 identity = _table(
     "identity", _id("household_id", True), _id("member_id", True), _text("role"), _text("name"), _text("kana"), _day("birth"), _text("sex"),
