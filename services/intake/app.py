@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, FastAPI
 
-from services.intake import routes_household, routes_new, routes_register
+from services.intake import routes_consent, routes_household, routes_new, routes_register
 from services.intake.worker import create_worker
 from shared.runtime.settings import Settings
 from shared.runtime.unit import Unit
@@ -12,6 +12,6 @@ from shared.runtime.web import create_web
 def create_app(settings: Settings) -> FastAPI:
     unit = Unit.load("services.intake")
     base = APIRouter(prefix=unit.base)
-    for router in (routes_new.router, routes_household.router, routes_register.router):
+    for router in (routes_new.router, routes_household.router, routes_consent.router, routes_register.router):
         base.include_router(router)
     return create_web(unit, settings, routers=[base], create_worker=create_worker, mounts_sign_in=True)

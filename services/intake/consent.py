@@ -191,7 +191,7 @@ def last_day(first: date, days: int) -> date:
 def give(consent: Consent, *, subject: Subject, targets: Collection[UnitCode], today: date, longest_days: int) -> Outcome[Consent]:
     """同意を記録する。直すところがあれば ConsentIncomplete。親権者の同意は、18歳の誕生日の前日まで。"""
     ends = consent.valid_to
-    is_adult = subject.adult_on is not None and subject.adult_on <= consent.obtained_on or (subject.age or 0) >= ADULT
+    is_adult = (subject.adult_on is not None and subject.adult_on <= consent.obtained_on) or (subject.age or 0) >= ADULT
     rules = {
         "purposes": (not consent.purposes, PURPOSE_NEEDED),
         "recipients": (not consent.recipients, RECIPIENT_NEEDED),

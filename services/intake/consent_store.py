@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from services.intake.consent import Consent, Consents, GivenBy, Source, Withdrawal, WithdrawReason
 from services.intake.outcome import Outcome
+from services.intake.receipt_number import local_day
 from services.intake.tables import consent, consent_withdrawal, consultation, disclosure, fact, referral, withdrawal_receipt
 from shared.contracts.case import FactRetracted
 from shared.contracts.consent import ConsentForm, ConsentItem, Purpose
@@ -119,6 +120,12 @@ async def retract_shared_facts(tx: Transaction, household_id: HouseholdId, membe
         return
     await tx.execute(update(fact).where(fact.c.id.in_([row.id for row in rows])).values(retracted_at=tx.now))
     tx.publish(*(FactRetracted(household_id=household_id, legal_basis=LegalBasis.INTERNAL_69_2_2, fact_id=row.id) for row in rows))
+
+
+async def printed(handle: Read, member_id: UUID) -> list[date]:
+    """この人の紙を開いて印刷できるようにした日（監査の記録から）。"""
+    query = text("select at from audit where action = 'print' and object_id = :id order by at")
+    return sorted({local_day(row.at) for row in await handle.rows(query, {"id": str(member_id)})})
 
 
 def _consent(row: Row[Any]) -> Consent:

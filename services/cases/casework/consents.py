@@ -1,6 +1,7 @@
 """What each member said about sharing. When it changes, the ground of the case follows and the owner of the names is asked again."""
 
 from datetime import date
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import case as case_when
@@ -25,7 +26,13 @@ async def of_household(handle: Read, household_id: HouseholdId) -> Consents:
 
 async def say(tx: Transaction, said: Said) -> Change:
     """The newest word counts, whichever way it came. NOTHING when it is known already or a newer one is."""
-    values = {"state": said.state.value, "as_of": said.as_of, "said_at": said.said_at, "source_id": said.source_id, "until": said.until}
+    values: dict[str, Any] = {
+        "state": said.state.value,
+        "as_of": said.as_of,
+        "said_at": said.said_at,
+        "source_id": said.source_id,
+        "until": said.until,
+    }
     whose = (t.c.household_id == said.household_id, t.c.member_id == said.member_id)
     before = await tx.scalar(select(t.c.state).where(*whose).with_for_update())
     statement = insert(t).values(household_id=said.household_id, member_id=said.member_id, **values)

@@ -6,7 +6,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, delete, func, select, update
+from sqlalchemy import Row, Uuid, any_, delete, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from services.cases.casework import tables
@@ -156,7 +156,9 @@ async def _strip(tx: Transaction, row: Row[Any], left: list[MemberId], *, theirs
 
 async def grounds_of(handle: Read, household_id: HouseholdId, member_id: MemberId) -> tuple[LegalBasis, ...]:
     """その人の氏名を、いま何を根拠に持っているか。"""
-    rows = await handle.rows(select(d.c.legal_basis).where(d.c.household_id == household_id, d.c.member_ids.any(member_id)).distinct())
+    rows = await handle.rows(
+        select(d.c.legal_basis).where(d.c.household_id == household_id, literal(member_id, Uuid) == any_(d.c.member_ids)).distinct()
+    )
     return tuple(sorted(LegalBasis(row.legal_basis) for row in rows))
 
 
