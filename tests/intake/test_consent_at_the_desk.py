@@ -122,12 +122,11 @@ async def test_a_withdrawal_stops_the_disclosure_and_says_who_has_not_answered_u
 
 
 async def test_a_withdrawal_takes_the_facts_that_were_told_on_consent_back_and_only_those(desk: Desk) -> None:
-    concerns = {"consent": "given", "dementia": "suspected", "member-0-withdrawn": "5"}
-    _, path, people = await family(desk, **concerns)
+    _, path, people = await family(desk, consent="given")
     told = {row.kind: row.id for row in await desk.rows("select id, kind from fact")}
     await withdraw(desk, path, people["見本 文子"])
     back = {event.fact_id for event in await desk.said() if isinstance(event, FactRetracted)}
-    assert back == {told[kind] for kind in told if kind == "dementia"}
+    assert back == {told["care_level"]}  # neither her son's facts nor the household's
     assert (await desk.said())[-1].value == "withdrawn"
 
 
