@@ -88,3 +88,9 @@ def all_units() -> tuple[Unit, ...]:
     """Every unit under services/, sorted by code. For provisioning, tests and the one box; a unit never asks for its siblings."""
     paths = sorted((TREE / "services").glob("**/unit.toml"))
     return tuple(sorted((Unit.read(path) for path in paths), key=lambda unit: unit.code))
+
+
+@cache
+def bases_of(code: str) -> frozenset[str] | None:
+    """The legal bases a unit may say facts on, from its manifest. None for a unit that has none here (a test's, the console)."""
+    return next((frozenset(unit.legal_basis) for unit in all_units() if unit.code == code and unit.legal_basis), None)
