@@ -157,7 +157,13 @@ class Consents:
         if any(last is None or gone.word >= last.word for gone in ended):
             return ConsentState.REFUSED
         # 同意書で相手を限った人には、新しい相手について聞き直す
-        return ConsentState.NOT_ASKED if last and (last.source is not Source.CONSULTATION or last.valid_to < on) else None
+        return ConsentState.NOT_ASKED if last and (last.source is Source.FORM or last.valid_to < on) else None
+
+    def leaves_out(self, member_id: UUID, recipient: UnitCode, on: date) -> bool:
+        """いちばん新しい言葉が、相手を限った同意（同意書、受付）で、この相手が入っていないか。新しい相手は本人に聞き直す。"""
+        last = max((one for one in self.given if one.member_id == member_id), key=lambda one: one.word, default=None)
+        limited = last is not None and last.source in (Source.FORM, Source.CONSULTATION)
+        return limited and self.standing(member_id, recipient, on) is None
 
 
 @dataclass(frozen=True, slots=True)

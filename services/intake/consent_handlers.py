@@ -47,10 +47,12 @@ def hear_consents(handlers: Handlers, city: Path | None) -> None:
 
     @handlers.on(ReferralMade)
     async def referral_made(tx: Transaction, event: ReferralMade, envelope: Envelope) -> None:
-        """窓口どうしの、同意によるつなぎ: 支える人の、つなぎ先への同意。"""
+        """窓口どうしの、同意によるつなぎ: 支える人の、つなぎ先への同意。相手を限って同意した人の限りは、窓口のつなぎでは広がらない。"""
         if event.legal_basis is not LegalBasis.CONSENT:
             return
-        for member in event.member_ids:
+        await consent_store.hold(tx, event.household_id)
+        known = await consent_store.of_household(tx, event.household_id)
+        for member in (one for one in event.member_ids if not known.leaves_out(one, event.to, event.made_on)):
             await consent_store.add(tx, Outcome(_spoken(uuid5(event.referral_id, str(member)), event, member, envelope, given_on(tx))))
 
     @handlers.on(WithdrawalReceived)

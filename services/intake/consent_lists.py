@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import all_, and_, func, or_, select
+from sqlalchemy import all_, and_, func, select
 
 from services.intake import consent_store, consent_views, household_store
 from services.intake.consent import Retake
@@ -45,7 +45,7 @@ async def to_retake(handle: Read, today: date, notice_days: int) -> list[Due]:
     """期間がまもなく終わるか過ぎた同意と、新しいつなぎ先のある人。早い順、`AT_MOST` 世帯まで。"""
     soon = select(c.c.household_id.label("home")).where(c.c.valid_to <= today + timedelta(days=notice_days))
     new = and_(sent.c.household_id == c.c.household_id, sent.c.status != "declined", sent.c.to_unit != all_(c.c.recipients))
-    more = select(c.c.household_id.label("home")).join(sent, new).where(or_(c.c.source == "form", c.c.source == "desk"))
+    more = select(c.c.household_id.label("home")).join(sent, new).where(c.c.source == "form")
     homes = [row.home for row in await handle.rows(soon.union(more).limit(AT_MOST))]
     known, households = await consent_store.of_households(handle, homes), await household_store.load_many(handle, homes)
     found: list[Due] = []

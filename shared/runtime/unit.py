@@ -44,6 +44,8 @@ class Unit:
     legal_basis: tuple[str, ...]
     quality: dict[str, list[str]] = field(hash=False)
     root: Path
+    #: bases of work that came by a referral: not the unit's to choose, but its to answer on
+    received_basis: tuple[str, ...] = ()
 
     @property
     def stream(self) -> str:
@@ -80,6 +82,7 @@ class Unit:
             legal_basis=tuple(toml.get("legal_basis", ())),
             quality=toml.get("quality", {}),
             root=path.parent,
+            received_basis=tuple(toml.get("received_basis", ())),
         )
 
 
@@ -93,4 +96,4 @@ def all_units() -> tuple[Unit, ...]:
 @cache
 def bases_of(code: str) -> frozenset[str] | None:
     """The legal bases a unit may say facts on, from its manifest. None for a unit that has none here (a test's, the console)."""
-    return next((frozenset(unit.legal_basis) for unit in all_units() if unit.code == code and unit.legal_basis), None)
+    return next((frozenset(unit.legal_basis + unit.received_basis) for unit in all_units() if unit.code == code and unit.legal_basis), None)

@@ -5,15 +5,22 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+from sqlalchemy import text
+
 from services.cases.casework import identity
 from shared.contracts.consent import ConsentGiven, ConsentWithdrawn
 from shared.contracts.disclosure import Disclosure
 from shared.contracts.event import LegalBasis, MemberId, ReferralId
 from shared.messaging import Timer
+from shared.runtime.auth import Staff
 from tests.cases.builders import HOUSEHOLD, MOTHER, SON, TODAY, made
 from tests.cases.desk import MOTHER_NAME, SON_NAME, DeskUnderTest, disclosed
 from tests.cases.test_consent import agreed_to, ground, names, said
 
+ANNOUNCED = text(
+    "insert into announced_unit (unit, title, base, accepts_referrals, navigation, version, announced_at) "
+    "values (:unit, :unit, '/' || :unit, true, '[]', '1', now()) on conflict do nothing"
+)
 ABUSE, INTERNAL = LegalBasis.ABUSE_ELDER, LegalBasis.INTERNAL_69_2_2
 
 
@@ -186,3 +193,35 @@ async def test_no_receipt_and_no_event_holds_a_name(elderly: DeskUnderTest) -> N
     await elderly.accepted(event.referral_id)
     await elderly.hear(withdrawn())
     assert not [word for word in (MOTHER_NAME, SON_NAME, "見本町", "0558") if word in await elderly.payloads()]
+
+
+async def test_a_consent_that_names_its_recipients_carries_no_referral_to_another(elderly: DeskUnderTest) -> None:
+    async with elderly.db.transaction() as tx:
+        for unit in ("cases-poverty", "cases-center"):
+            await tx.execute(ANNOUNCED, {"unit": unit})
+    event = await agreed_to(elderly)
+    case = await elderly.accepted(event.referral_id)
+    await elderly.hear(given(recipients=("cases-elderly", "cases-poverty"), valid_from=TODAY + timedelta(days=1)))
+    form: dict[str, Any] = {"topics": ["12"], "urgency": "C", "legal_basis": "CONSENT"}
+    refused = await elderly.send(f"{case}/referrals", referral_id=uuid4(), to="cases-center", **form)
+    assert (refused.status_code, "同意を得て" in refused.text) == (422, True)
+    assert (await elderly.send(f"{case}/referrals", referral_id=uuid4(), to="cases-poverty", **form)).status_code == 303
+    internal = form | {"legal_basis": "INTERNAL_69_2_2"}
+    assert (await elderly.send(f"{case}/referrals", referral_id=uuid4(), to="cases-center", **internal)).status_code == 303
+    sent = {row.to_unit: row.consent for row in await elderly.rows("select to_unit, consent from referral where from_unit = 'cases-elderly'")}
+    assert sent == {"cases-poverty": "given", "cases-center": "not_asked"}
+
+
+async def test_giving_to_another_office_needs_the_check_for_harm_and_keeps_it(desks: Any) -> None:
+    children = await desks("cases-children")
+    staff = Staff("kodomo", "試験 子", frozenset({"caseworker"}), frozenset({"children"}))
+    event = made(to="cases-children")
+    await children.hear_family()
+    await children.hear(event)
+    case = await children.accepted(event.referral_id, staff)
+    fact: dict[str, Any] = {"member_id": MOTHER, "kind": "consent", "value": "refused", "since": "", "as_of": "今日", "confidence": "confirmed",
+                            "evidence": "", "legal_basis": "EXTERNAL_69_2_3"}  # fmt: skip
+    refused = await children.send(f"{case}/facts", staff, fact_id=uuid4(), **fact)
+    assert (refused.status_code, "おそれがないことを確かめ" in refused.text) == (422, True)
+    assert (await children.send(f"{case}/facts", staff, fact_id=uuid4(), harm_checked="1", **fact)).status_code == 303
+    assert [row.harm_checked for row in await children.rows("select harm_checked from fact")] == [True]

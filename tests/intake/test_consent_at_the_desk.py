@@ -252,3 +252,12 @@ async def test_neither_names_nor_words_are_in_what_is_said(desk: Desk) -> None:
     await withdraw(desk, path, people["見本 文子"])
     said = await desk.payloads()
     assert not [word for word in ("見本", "合言葉", "架空町", sheet()["text"]) if word in said]
+
+
+async def test_a_desk_cannot_widen_a_consent_that_names_its_recipients(desk: Desk) -> None:
+    made, path, people = await family(desk)
+    await give(desk, path, people["見本 健一"], recipients=["cases-poverty"])
+    onward = made.model_copy(update={"legal_basis": CONSENT, "to": "cases-elderly", "consultation_id": None, "member_ids": (people["見本 健一"],)})
+    await hear(desk, onward, "cases-poverty")
+    assert (await ask(desk, made, legal_basis=CONSENT)).refused == "consent_missing"
+    assert "新しいつなぎ先がある" in (await desk.get("/intake/consents")).text

@@ -29,6 +29,10 @@ class Said:
     said_at: datetime
     #: 最後の日。期間を限らずに聞いた同意なら None
     until: date | None = None
+    #: 同意の相手。限らずに聞いた同意なら None
+    recipients: tuple[UnitCode, ...] | None = None
+    #: つなぎに添えられた言葉: 前に聞いた同意の期間と相手を変えない
+    beside: bool = False
 
 
 class Change(IntEnum):
@@ -63,7 +67,7 @@ def by_referral(event: ReferralMade, source: UnitCode, at: datetime) -> tuple[Sa
         whose = event.member_ids if event.consent is ConsentState.GIVEN or len(event.member_ids) == 1 else ()
     if event.consent is ConsentState.NOT_ASKED:
         whose = ()  # that nobody asked takes back nothing that was said before
-    return tuple(Said(event.referral_id, event.household_id, member, event.consent, event.made_on, at) for member in whose)
+    return tuple(Said(event.referral_id, event.household_id, member, event.consent, event.made_on, at, beside=True) for member in whose)
 
 
 def by_fact(event: FactRecorded, at: datetime) -> Said | None:
@@ -74,7 +78,7 @@ def by_fact(event: FactRecorded, at: datetime) -> Said | None:
 
 def by_consent(event: ConsentGiven, at: datetime) -> Said:
     """受付が書いた同意。相手にこの窓口があるときだけ、この窓口のもの。"""
-    return Said(event.consent_id, event.household_id, event.member_id, ConsentState.GIVEN, event.valid_from, at, event.valid_to)
+    return Said(event.consent_id, event.household_id, event.member_id, ConsentState.GIVEN, event.valid_from, at, event.valid_to, event.recipients)
 
 
 def by_withdrawal(event: ConsentWithdrawn, at: datetime) -> Said:

@@ -26,25 +26,28 @@ async def of_household(handle: Read, household_id: HouseholdId) -> Consents:
 
 async def say(tx: Transaction, said: Said) -> Change:
     """The newest word counts, whichever way it came. NOTHING when it is known already or a newer one is."""
-    values: dict[str, Any] = {
-        "state": said.state.value,
-        "as_of": said.as_of,
-        "said_at": said.said_at,
-        "source_id": said.source_id,
-        "until": said.until,
-    }
+    values: dict[str, Any] = {"state": said.state.value, "as_of": said.as_of, "said_at": said.said_at, "source_id": said.source_id}
+    values |= {"until": said.until, "recipients": list(said.recipients) if said.recipients is not None else None}
     whose = (t.c.household_id == said.household_id, t.c.member_id == said.member_id)
     before = await tx.scalar(select(t.c.state).where(*whose).with_for_update())
     statement = insert(t).values(household_id=said.household_id, member_id=said.member_id, **values)
     newer = tuple_(t.c.as_of, t.c.said_at) <= tuple_(statement.excluded.as_of, statement.excluded.said_at)
-    if said.state is ConsentState.GIVEN and said.until is None:  # a word without a period does not make a dated consent endless
-        values |= {"until": case_when((t.c.state == ConsentState.GIVEN.value, t.c.until), else_=None)}
-    changed = statement.on_conflict_do_update(
-        index_elements=["household_id", "member_id"], set_=values, where=newer & (t.c.source_id != statement.excluded.source_id)
-    )
+    if said.state is ConsentState.GIVEN and said.beside:
+        values |= {name: case_when((t.c.state == ConsentState.GIVEN.value, t.c[name]), else_=None) for name in ("until", "recipients")}
+    other = t.c.source_id != statement.excluded.source_id
+    if said.recipients is not None:  # the fact of the same consent came first, or there is one recipient more
+        other |= t.c.recipients.is_distinct_from(statement.excluded.recipients)
+    changed = statement.on_conflict_do_update(index_elements=["household_id", "member_id"], set_=values, where=newer & other)
     if not await tx.execute(changed):
         return Change.NOTHING
     return Change.LOST if before == ConsentState.GIVEN and said.state is not ConsentState.GIVEN else Change.CHANGED
+
+
+async def for_target(handle: Read, case: Case, to: str) -> ConsentState:
+    """`to` につなぐときの同意。相手を限って同意した人がいて、`to` が入っていなければ「まだ」。"""
+    limited = (t.c.household_id == case.household_id, t.c.member_id.in_(case.member_ids), t.c.recipients.is_not(None))
+    rows = await handle.rows(select(t.c.recipients).where(*limited))
+    return ConsentState.NOT_ASKED if case.consent is ConsentState.GIVEN and any(to not in row.recipients for row in rows) else case.consent
 
 
 async def take_back(tx: Transaction, *source_ids: UUID) -> Change:
