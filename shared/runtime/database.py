@@ -39,7 +39,8 @@ def _refuse_foreign_basis(unit: str, event: Event) -> None:
         return
     raise BasisNotInManifest(
         f"{unit} would publish {type(event).type_name()} on {event.legal_basis.value}: "
-        f"if the law lets this unit, add it to legal_basis (or received_basis) in its unit.toml; otherwise publish on one of {', '.join(sorted(allowed))}"
+        f"if the law lets this unit, add it to legal_basis (or received_basis) in its unit.toml; "
+        f"otherwise publish on one of {', '.join(sorted(allowed))}"
     )
 
 
