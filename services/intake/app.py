@@ -2,7 +2,16 @@
 
 from fastapi import APIRouter, FastAPI
 
-from services.intake import accounts, routes_accounts, routes_glass, routes_household, routes_new, routes_protection, routes_register
+from services.intake import (
+    accounts,
+    routes_accounts,
+    routes_consent,
+    routes_glass,
+    routes_household,
+    routes_new,
+    routes_protection,
+    routes_register,
+)  # fmt: skip
 from services.intake.worker import create_worker
 from shared.runtime.settings import Settings
 from shared.runtime.unit import Unit
@@ -12,6 +21,7 @@ from shared.runtime.web import create_web
 def create_app(settings: Settings) -> FastAPI:
     unit = Unit.load("services.intake")
     base = APIRouter(prefix=unit.base)
-    for router in (routes_new.router, routes_household.router, routes_register.router, routes_protection.router, routes_glass.router):
+    trade = (routes_new, routes_household, routes_consent, routes_register, routes_protection, routes_glass)
+    for router in (one.router for one in trade):
         base.include_router(router)
     return create_web(unit, settings, routers=[base, routes_accounts.router], create_worker=create_worker, mounts_sign_in=accounts.seen)

@@ -4,7 +4,7 @@
 相談内容の文章と氏名はこの窓口に残り、出来事には区分と ID だけを載せる。
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -23,6 +23,7 @@ from shared.contracts.referral import ReferralMade
 from shared.runtime.problems import FormIncomplete, Refusal
 
 NewId = Callable[[], UUID]
+NO_LATER_WORD: Mapping[str, ConsentState] = {}
 
 ROUTE_NEEDED = "相談の経路を選んでください。"
 NAME_NEEDED = "氏名を入れるか、「氏名が分からない」に印をつけてください。"
@@ -269,10 +270,12 @@ def refer(
     reply_due: Callable[[date, Urgency], date],
     targets: frozenset[str],
     new_id: NewId,
+    consents: Mapping[str, ConsentState] = NO_LATER_WORD,
 ) -> tuple[ReferralMade, ...]:
     """つなぐ (FM8)。返信期限は緊急度から。取り消された受付からはつながない。
 
     根拠は、本人だけをつなぐなら本人の同意、同意がないかほかの世帯員もいれば庁内の内部利用。
+    受付のあとに同意の取り直しや撤回があれば、つなぎ先ごとの `consents` が受付の言葉に代わる。
     """
     if consultation.withdrawn:
         raise AlreadyWithdrawn
@@ -280,10 +283,11 @@ def refer(
     if unknown:
         raise ConsultationIncomplete(fields={"refer_to": UNKNOWN_TARGET.format("、".join(unknown))})
     content, today = consultation.content, local_day(at)
+    agreed = {unit: consents.get(unit, content.consent) for unit in to}
     return tuple(
         ReferralMade(
             household_id=consultation.household_id,
-            legal_basis=basis_for(content.consent, consultation.subject_id, member_ids),
+            legal_basis=basis_for(agreed[unit], consultation.subject_id, member_ids),
             referral_id=ReferralId(new_id()),
             to=unit,
             consultation_id=consultation.id,
@@ -291,7 +295,7 @@ def refer(
             member_ids=member_ids,
             topics=content.topics,
             urgency=content.urgency,
-            consent=content.consent,
+            consent=agreed[unit],
             made_on=today,
             reply_due=reply_due(today, content.urgency),
         )

@@ -1,16 +1,24 @@
 """身元の開示: 氏名がこの窓口の外へ出る、ただ一つの道。求めた窓口あてのつなぎがあるときだけ答え、答えたことも断ったことも残す。"""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
 from uuid import UUID
 
+from services.intake.consent import Consent, Consents
 from services.intake.consultation import Consultation
 from services.intake.household import Household, Member
-from shared.contracts.consultation import ConsentState
+from shared.contracts.consent import ConsentItem, Purpose
 from shared.contracts.disclosure import Disclosure, DisclosureRequest, MemberIdentity, Refused
-from shared.contracts.event import LegalBasis
+from shared.contracts.event import Lane, LegalBasis, MemberId
 
-PURPOSES = frozenset({"referral", "watch"})
+#: 求めの目的ごとに、同意の目的のどれかが要る。統計の同意では氏名は渡さない
+PURPOSES: Mapping[str, frozenset[Purpose]] = {
+    "referral": frozenset({Purpose.CONSULTATION, Purpose.PLAN, Purpose.PARTICIPATION, Purpose.OUTREACH}),
+    "watch": frozenset({Purpose.OUTREACH}),
+}
+#: 氏名の根拠にならないもの: 統計。69条2項4号は上司の承認が要り、承認の記録がまだない
+UNLAWFUL = frozenset({LegalBasis.STAT, LegalBasis.BENEFIT_69_2_4})
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,27 +31,25 @@ class Ground:
     status: str
     consultation: Consultation | None
 
-    @property
-    def consented(self) -> bool:
-        """いまの同意（あとから訂正された同意を含む）。もとの相談がなければ、つないだときの根拠。"""
-        if self.consultation:
-            return self.consultation.content.consent is ConsentState.GIVEN
-        return self.legal_basis == LegalBasis.CONSENT
-
 
 @dataclass(frozen=True, slots=True)
 class Answer:
+    """`told` は身元を渡す人と、その人の（相手に効いている）同意。通告・通報でなければ、同意で除かれた項目は渡さない。"""
+
     ground: Ground | None
     refused: Refused | None
+    told: Mapping[MemberId, frozenset[ConsentItem]] = field(default_factory=dict)
 
 
-def decide(request: DisclosureRequest, grounds: Sequence[Ground]) -> Answer:
+def decide(request: DisclosureRequest, grounds: Sequence[Ground], members: Collection[MemberId], consents: Consents, on: date) -> Answer:
     """`grounds` は、この世帯についてのつなぎ。求めた窓口あてで、断られても取り消されてもいないものがあれば答える。
 
-    根拠を「同意」とするなら、いま同意があること。ほかの根拠は、求めた窓口が述べたものを記録に残す。
+    根拠を「同意」とするなら、いま同意が効いている人だけ。ほかの根拠は、求めた窓口が述べたものを記録に残す。
     """
     if request.purpose not in PURPOSES:
         return Answer(None, Refused.PURPOSE_UNKNOWN)
+    if request.legal_basis in UNLAWFUL:
+        return Answer(None, Refused.BASIS_UNLAWFUL)
     named = [ground for ground in grounds if request.referral_id in (None, ground.referral_id)]
     theirs = [ground for ground in named if ground.to_unit == request.asker and ground.status != "declined"]
     if not theirs:
@@ -51,32 +57,56 @@ def decide(request: DisclosureRequest, grounds: Sequence[Ground]) -> Answer:
     standing = [ground for ground in theirs if not (ground.consultation and ground.consultation.withdrawn)]
     if not standing:
         return Answer(None, Refused.WITHDRAWN)
-    lawful = [ground for ground in standing if request.legal_basis is not LegalBasis.CONSENT or ground.consented]
-    return Answer(lawful[0], None) if lawful else Answer(None, Refused.CONSENT_MISSING)
+    return _on_basis(request, standing, members, consents, on)
 
 
-def disclose(disclosure_id: UUID, household: Household, ground: Ground) -> Disclosure:
-    """いま世帯にいる人の身元と、そのつなぎのもとになった相談の内容。離れた人は含めない。"""
-    consultation = ground.consultation
+def _on_basis(request: DisclosureRequest, standing: Sequence[Ground], members: Collection[MemberId], consents: Consents, on: date) -> Answer:
+    """渡す人を決める。通告・通報では、要ることを全部渡す。"""
+    agreed = {member: consents.standing(member, request.asker, on, PURPOSES[request.purpose]) for member in members}
+    if request.legal_basis is LegalBasis.CONSENT:
+        agreed = {member: one for member, one in agreed.items() if one}
+        if not agreed:
+            return Answer(None, Refused.CONSENT_MISSING)
+    told = {member: _excluded(request, one) for member, one in agreed.items()}
+    about = [ground for ground in standing if ground.consultation and ground.consultation.subject_id in told]
+    return Answer((about or list(standing))[0], None, told)
+
+
+def _excluded(request: DisclosureRequest, consent: Consent | None) -> frozenset[ConsentItem]:
+    if consent is None or request.legal_basis.lane is Lane.MANDATORY_REPORT:
+        return frozenset()
+    return consent.excluded
+
+
+def disclose(disclosure_id: UUID, household: Household, answer: Answer) -> Disclosure:
+    """いま世帯にいる、渡してよい人の身元と、そのつなぎのもとになった相談の内容。離れた人は含めない。
+
+    住所は世帯のものなので、一人でも除いていれば渡さない。相談の内容は、相談した人のもの。
+    """
+    told = answer.told
+    consultation = answer.ground.consultation if answer.ground else None
+    theirs = consultation.subject_id in told if consultation else False
+    text_hidden = not theirs or (consultation is not None and ConsentItem.CONSULTATION_TEXT in told[consultation.subject_id])
+    address_hidden = any(ConsentItem.ADDRESS in excluded for excluded in told.values())
     return Disclosure(
         disclosure_id=disclosure_id,
         household_id=household.id,
         area=household.area,
-        address=household.town or None,
-        members=tuple(_identity(member) for member in household.present),
-        consultation_text=consultation.content.text if consultation else None,
+        address=None if address_hidden else household.town or None,
+        members=tuple(_identity(member, told[member.id]) for member in household.present if member.id in told),
+        consultation_text=consultation.content.text if consultation and not text_hidden else None,
         receipt_no=consultation.receipt_no if consultation else None,
     )
 
 
-def _identity(member: Member) -> MemberIdentity:
+def _identity(member: Member, excluded: frozenset[ConsentItem]) -> MemberIdentity:
     person = member.person
     return MemberIdentity(
         member_id=member.id,
         role=person.role,
         name=member.display_name,
         kana=person.kana,
-        birth=person.birth.on,
+        birth=None if ConsentItem.BIRTH in excluded else person.birth.on,
         sex=person.sex,
-        phone=person.phone or None,
+        phone=None if ConsentItem.PHONE in excluded else person.phone or None,
     )

@@ -1,13 +1,12 @@
 """開示の根拠を読み、開示の記録を残す。"""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from uuid import UUID
 
 from sqlalchemy import insert, select
 
 from services.intake import store
 from services.intake.disclosure import Ground
-from services.intake.household import Household
 from services.intake.tables import disclosure, referral
 from shared.contracts.disclosure import DisclosureRequest, Refused
 from shared.runtime.database import Read, Transaction
@@ -25,9 +24,8 @@ async def grounds(handle: Read, household_id: UUID) -> list[Ground]:
     return found
 
 
-async def record(tx: Transaction, disclosure_id: UUID, request: DisclosureRequest, *, refused: Refused | None, household: Household | None) -> None:
+async def record(tx: Transaction, disclosure_id: UUID, request: DisclosureRequest, *, refused: Refused | None, told: Collection[UUID]) -> None:
     """答えても断っても一行。だれに・どの根拠で・だれの身元を。氏名は書かない。"""
-    told: Sequence[UUID] = [member.id for member in household.present] if household and not refused else []
     await tx.execute(
         insert(disclosure),
         {

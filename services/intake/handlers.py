@@ -4,8 +4,9 @@ from uuid import UUID, uuid4
 
 from pydantic import ValidationError
 
-from services.intake import disclosure, disclosure_store, drafts, glass_store, household_store, protection, store
+from services.intake import consent_store, disclosure, disclosure_store, drafts, glass_store, household_store, protection, store
 from services.intake.household import Household
+from services.intake.receipt_number import local_day
 from shared.contracts.disclosure import Disclosure, DisclosureRequest, Refused
 from shared.contracts.referral import ReferralAccepted, ReferralDeclined, ReferralHeld, ReferralMade
 from shared.messaging import Envelope, Handlers, Timer, WorkerContext
@@ -83,9 +84,11 @@ async def disclose(request: bytes, context: WorkerContext, asker: str) -> bytes:
 async def _answer(tx: Transaction, asked: DisclosureRequest) -> Disclosure:
     disclosure_id = uuid4()
     household = await _household(tx, asked.household_id)
-    decided = disclosure.decide(asked, await disclosure_store.grounds(tx, asked.household_id))
+    members = [member.id for member in household.present] if household else []
+    consents = await consent_store.of_household(tx, asked.household_id)
+    decided = disclosure.decide(asked, await disclosure_store.grounds(tx, asked.household_id), members, consents, local_day(tx.now))
     refused = decided.refused if household else Refused.UNKNOWN_HOUSEHOLD
-    await disclosure_store.record(tx, disclosure_id, asked, refused=refused, household=household)
+    await disclosure_store.record(tx, disclosure_id, asked, refused=refused, told=() if refused else decided.told)
     await audit.record(
         tx, Staff(f"unit:{asked.asker}", "", frozenset()), "refuse" if refused else "disclose", "disclosure", disclosure_id,
         household_id=asked.household_id, purpose=asked.purpose, legal_basis=asked.legal_basis,
@@ -94,7 +97,7 @@ async def _answer(tx: Transaction, asked: DisclosureRequest) -> Disclosure:
         return Disclosure(household_id=asked.household_id, refused=refused)
     if await rights.is_protected(tx, household.id):
         household = protection.masked(household)
-    return disclosure.disclose(disclosure_id, household, decided.ground)
+    return disclosure.disclose(disclosure_id, household, decided)
 
 
 async def _household(handle: Read, household_id: UUID) -> Household | None:

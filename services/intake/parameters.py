@@ -29,6 +29,10 @@ class Parameters:
     weights: Weights
     reply: Mapping[Urgency, Period]
     draft_days: int
+    #: 同意の期間（日）、取り直しを知らせる日数、受領を待つ日数
+    consent_days: int
+    retake_notice_days: int
+    receipt_days: int
     calendar: Calendar
     #: 保護の期限の何日前から確かめるか
     remind_days: int
@@ -51,6 +55,9 @@ def parameters_on(on: date, city: Path | None = None) -> Parameters:
         weights,
         reply,
         found["draft.days"].value,
+        found["consent.days"].value,
+        found["consent.retake_notice_days"].value,
+        found["consent.receipt_days"].value,
         Calendar(frozenset(found["closed.year_end"].value)),
         remind_days=found["protection.remind_days"].value,
         glass_minutes=found["glass.minutes"].value,

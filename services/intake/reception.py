@@ -57,7 +57,7 @@ async def take(tx: Transaction, sheet: Sheet, *, by: StaffRef, parameters: Param
     outcome = consultation.receive(
         sheet, known=known, receipt_no=number, by=by, at=tx.now, reply_due=parameters.reply_due, targets=targets, new_id=new_id
     )
-    await store.save_reception(tx, outcome)
+    await store.save_reception(tx, outcome, parameters)
     tx.cancel("draft", str(sheet.form_key))
     return Taken(outcome.state.consultation, repeated=False)
 

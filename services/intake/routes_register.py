@@ -8,10 +8,11 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
-from services.intake import amendment, consultation, drafts, household_store, lists, pages, protection, record_form, store
+from services.intake import amendment, consultation, drafts, household_store, lists, pages, protection, record_form, spoken, store
 from services.intake.access import Desk, Fields, OnDay, RecordReader, RegisterReader, Today
 from services.intake.consultation import AlreadyWithdrawn, Consultation, ConsultationIncomplete, StaffRef
 from services.intake.lists import Filter, State
+from shared.contracts.consultation import ConsentState
 from shared.desk import redirect, render
 from shared.desk.wareki import DateUnreadable, parse_date
 from shared.runtime import audit
@@ -130,7 +131,7 @@ async def correct(request: Request, consultation_id: UUID, tx: Tx, staff: Desk, 
         return await screen.show(one, typed=posted, version=posted.version, errors=incomplete.fields, block="form", status=422)
     except ChangedMeanwhile as changed:
         return await screen.show(one, typed=posted, conflict=changed, block="form", status=409)
-    await store.save_amendment(tx, one, outcome)
+    await store.save_amendment(tx, one, outcome, today.parameters)
     await audit.record(tx, staff, "update", "consultation", one.id, household_id=one.household_id)
     return redirect(request, f"/intake/consultations/{one.id}")
 
@@ -154,8 +155,11 @@ async def refer(request: Request, consultation_id: UUID, tx: Tx, staff: Desk, to
     targets = frozenset(unit.unit for unit in await referral_targets(tx))
     to = record_form.targets(await request.form())
     members = tuple(dict.fromkeys([one.subject_id, *await store.members_with_facts(tx, one.id)]))
-    made = consultation.refer(one, to, members, at=tx.now, reply_due=today.parameters.reply_due, targets=targets, new_id=uuid4)
+    later = await spoken.states_for(tx, one, to, tx.now)
+    made = consultation.refer(one, to, members, at=tx.now, reply_due=today.parameters.reply_due, targets=targets, new_id=uuid4, consents=later)
     await store.save_referrals(tx, made)
+    agreed = [referral.to for referral in made if referral.consent is ConsentState.GIVEN]
+    await spoken.more_recipients(tx, one, await store.consent_fact(tx, one.id), agreed)
     tx.publish(*made)
     await audit.record(tx, staff, "refer", "consultation", one.id, household_id=one.household_id)
     return redirect(request, f"/intake/consultations/{one.id}")

@@ -7,9 +7,10 @@ from uuid import UUID
 from sqlalchemy import Row, delete, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from services.intake import household_store
+from services.intake import consent_store, household_store, spoken
 from services.intake.consultation import Consultation, Content, Reception, StaffRef, WithdrawReason
 from services.intake.outcome import Outcome
+from services.intake.parameters import Parameters, parameters_on
 from services.intake.receipt_number import fiscal_year, receipt_number
 from services.intake.sheet import Visitor
 from services.intake.tables import consultation, consultation_history, draft, early_answer, fact, not_same_household, receipt_counter, referral
@@ -49,8 +50,8 @@ async def draw_receipt_number(tx: Transaction) -> str:
     return receipt_number(year, await tx.scalar(drawn))
 
 
-async def save_reception(tx: Transaction, outcome: Outcome[Reception]) -> None:
-    """受付一式を保存し、知らせ、下書きを消す。"""
+async def save_reception(tx: Transaction, outcome: Outcome[Reception], given: Parameters | None = None) -> None:
+    """受付一式を保存し、知らせ、下書きを消す。`given` はその日の基準値（なければ同梱のもの）。"""
     reception = outcome.state
     if reception.new_household:
         await household_store.register(tx, [reception.household])
@@ -61,10 +62,18 @@ async def save_reception(tx: Transaction, outcome: Outcome[Reception]) -> None:
     await save_referrals(tx, reception.referrals)
     await _save_not_same(tx, reception)
     await tx.execute(draft.delete().where(draft.c.form_key == reception.consultation.form_key))
+    await _save_spoken(tx, reception.consultation, reception.facts, [made.to for made in reception.referrals], given)
     tx.publish(*outcome.events)
 
 
-async def save_amendment(tx: Transaction, before: Consultation, outcome: Outcome[Consultation]) -> None:
+async def _save_spoken(tx: Transaction, one: Consultation, facts: Sequence[FactRecorded], units: Sequence[str], given: Parameters | None) -> None:
+    """同意の事実があれば、同意の一つとしても書く。"""
+    said = next((event for event in facts if event.kind == "consent"), None)
+    if said:
+        await spoken.told(tx, one, said, units, given or parameters_on(said.as_of))
+
+
+async def save_amendment(tx: Transaction, before: Consultation, outcome: Outcome[Consultation], given: Parameters | None = None) -> None:
     """訂正・取消を保存する。前の版の内容は履歴に残る。"""
     after = outcome.state
     if after.version == before.version:
@@ -76,7 +85,10 @@ async def save_amendment(tx: Transaction, before: Consultation, outcome: Outcome
     replaced = [event.supersedes for event in facts if event.supersedes]
     await tx.execute(update(fact).where(fact.c.id.in_(replaced)).values(retracted_at=tx.now))
     await _save_facts(tx, after.id, facts)
+    await _save_spoken(tx, after, facts, await _referred(tx, after.id), given)
     if after.withdrawn:
+        if told := await consent_fact(tx, after.id):
+            await consent_store.forget_mistake(tx, told)
         await tx.execute(update(fact).where(fact.c.consultation_id == after.id, fact.c.retracted_at.is_(None)).values(retracted_at=tx.now))
     tx.publish(*outcome.events)
 
@@ -139,6 +151,12 @@ async def consent_fact(handle: Read, consultation_id: UUID) -> UUID | None:
     current = (fact.c.consultation_id == consultation_id, fact.c.kind == "consent", fact.c.retracted_at.is_(None))
     found: UUID | None = await handle.scalar(select(fact.c.id).where(*current))
     return found
+
+
+async def _referred(handle: Read, consultation_id: UUID) -> list[str]:
+    """この受付からつないだ窓口（断られたものを除く）。"""
+    query = select(referral.c.to_unit).where(referral.c.consultation_id == consultation_id, referral.c.status != "declined").distinct()
+    return [row.to_unit for row in await handle.rows(query)]
 
 
 async def facts_of(handle: Read, consultation_id: UUID) -> Sequence[Row[Any]]:

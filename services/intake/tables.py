@@ -1,6 +1,6 @@
 """The unit's tables for SQLAlchemy Core (created by migrations/; a test compares the two)."""
 
-from sqlalchemy import ARRAY, Boolean, Column, Date, DateTime, ForeignKey, Integer, MetaData, SmallInteger, Table, Text, Uuid
+from sqlalchemy import ARRAY, Boolean, Column, Date, DateTime, ForeignKey, Integer, LargeBinary, MetaData, SmallInteger, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData()
@@ -221,4 +221,64 @@ account = Table(
     Column("valid_to", Date),
     Column("first_signed_in_at", _MOMENT, nullable=False),
     Column("last_signed_in_at", _MOMENT, nullable=False),
+)
+
+#: 同意の一つひとつ。書きかえない（つなぎ先が増えたときの recipients だけは足す）
+consent = Table(
+    "consent",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("household_id", Uuid, nullable=False),
+    Column("member_id", Uuid, nullable=False),
+    Column("purposes", ARRAY(Text), nullable=False),
+    Column("recipients", ARRAY(Text), nullable=False),
+    Column("excluded_items", ARRAY(Text), nullable=False),
+    _text("form"),
+    _text("given_by"),
+    _text("explained_by"),
+    Column("obtained_on", Date, nullable=False),
+    Column("valid_from", Date, nullable=False),
+    Column("valid_to", Date, nullable=False),
+    Column("said_at", _MOMENT, nullable=False),
+    _text("source"),
+    _text("recorded_by_name"),
+)
+
+consent_paper = Table(
+    "consent_paper",
+    metadata,
+    Column("consent_id", Uuid, primary_key=True),
+    _text("media_type"),
+    _text("sha256"),
+    Column("content", LargeBinary, nullable=False),
+    Column("added_at", _MOMENT, nullable=False),
+    _text("added_by_name"),
+)
+
+consent_withdrawal = Table(
+    "consent_withdrawal",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("consent_id", Uuid, nullable=False),
+    Column("household_id", Uuid, nullable=False),
+    Column("member_id", Uuid, nullable=False),
+    Column("recipients", ARRAY(Text), nullable=False),
+    Column("everyone", Boolean, nullable=False),
+    _text("reason"),
+    Column("withdrawn_on", Date, nullable=False),
+    Column("said_at", _MOMENT, nullable=False),
+    _text("source"),
+    _text("recorded_by_name"),
+    Column("alarmed_at", _MOMENT),
+)
+
+#: 撤回を知らせた相手ごとに一行。受領が届くまで done_on は空
+withdrawal_receipt = Table(
+    "withdrawal_receipt",
+    metadata,
+    Column("withdrawal_id", Uuid, primary_key=True),
+    Column("unit", Text, primary_key=True),
+    Column("removed", Integer),
+    Column("kept_under", ARRAY(Text), nullable=False),
+    Column("done_on", Date),
 )

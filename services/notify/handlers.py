@@ -15,6 +15,7 @@ from shared.contracts.event import Event
 from shared.messaging import Envelope, Handlers, Kept, Timer
 from shared.runtime import telemetry
 from shared.runtime.database import Transaction
+from shared.runtime.receipts import holds_no_copies
 
 #: households read in one transaction (a matter of memory and of how long the loop is busy, not of welfare)
 AT_ONCE = 200
@@ -28,6 +29,7 @@ def handlers(city: Path | None) -> Handlers:
         return parameters_on(day, city)
 
     registry = Handlers()
+    holds_no_copies(registry, "notify")
 
     @registry.on(*HEARD)
     async def heard(tx: Transaction, event: Event, envelope: Envelope) -> None:

@@ -2,14 +2,17 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from enum import IntEnum
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, tuple_, update
+from sqlalchemy import case, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from services.outreach import disclosure, identity, store, tables
 from services.outreach.referral import Referral
 from shared.contracts.case import FactRecorded
+from shared.contracts.consent import ConsentGiven, ConsentWithdrawn
 from shared.contracts.consultation import ConsentState
 from shared.contracts.event import HouseholdId, LegalBasis, MemberId
 from shared.runtime.database import Read, Transaction
@@ -30,6 +33,16 @@ class Said:
     state: ConsentState
     as_of: date
     said_at: datetime
+    #: 最後の日。期間を限らずに聞いた同意なら None
+    until: date | None = None
+
+
+class Change(IntEnum):
+    """言葉を聞いて、同意がどう変わったか。`LOST` は、あった同意がなくなった。"""
+
+    NOTHING = 0
+    CHANGED = 1
+    LOST = 2
 
 
 def by_fact(event: FactRecorded, at: datetime) -> Said | None:
@@ -50,21 +63,47 @@ def by_referral(referral: Referral, at: datetime) -> tuple[Said, ...]:
     return tuple(Said(referral.referral_id, referral.household_id, member, referral.consent, referral.made_on, at) for member in whose)
 
 
-async def say(tx: Transaction, said: Said) -> bool:
-    """The newest word counts, whichever way it came. False when it is known already or a newer one is."""
-    values = {"state": said.state.value, "as_of": said.as_of, "said_at": said.said_at, "source_id": said.source_id}
+def by_consent(event: ConsentGiven, at: datetime) -> Said:
+    """受付が書いた同意。相手にこの窓口があるときだけ、この窓口のもの。"""
+    return Said(event.consent_id, event.household_id, event.member_id, ConsentState.GIVEN, event.valid_from, at, event.valid_to)
+
+
+def by_withdrawal(event: ConsentWithdrawn, at: datetime) -> Said:
+    return Said(event.withdrawal_id, event.household_id, event.member_id, ConsentState.REFUSED, event.withdrawn_on, at)
+
+
+async def say(tx: Transaction, said: Said) -> Change:
+    """The newest word counts, whichever way it came. NOTHING when it is known already or a newer one is."""
+    values: dict[str, Any] = {"state": said.state.value, "as_of": said.as_of, "said_at": said.said_at, "source_id": said.source_id}
+    values |= {"until": said.until}
+    whose = (t.c.household_id == said.household_id, t.c.member_id == said.member_id)
+    before = await tx.scalar(select(t.c.state).where(*whose).with_for_update())
     statement = insert(t).values(household_id=said.household_id, member_id=said.member_id, **values)
     newer = tuple_(t.c.as_of, t.c.said_at) <= tuple_(statement.excluded.as_of, statement.excluded.said_at)
+    if said.state is ConsentState.GIVEN and said.until is None:  # a word without a period does not make a dated consent endless
+        values |= {"until": case((t.c.state == ConsentState.GIVEN.value, t.c.until), else_=None)}
     changed = statement.on_conflict_do_update(
         index_elements=["household_id", "member_id"], set_=values, where=newer & (t.c.source_id != statement.excluded.source_id)
     )
-    return bool(await tx.execute(changed))
+    if not await tx.execute(changed):
+        return Change.NOTHING
+    return Change.LOST if before == ConsentState.GIVEN and said.state is not ConsentState.GIVEN else Change.CHANGED
 
 
-async def take_back(tx: Transaction, source_id: UUID) -> bool:
+async def take_back(tx: Transaction, source_id: UUID) -> Change:
     """The word was a mistake: what was before does not come back, the person has to be asked."""
     mistaken = (t.c.source_id == source_id) & (t.c.state != ConsentState.NOT_ASKED.value)
-    return bool(await tx.execute(update(t).where(mistaken).values(state=ConsentState.NOT_ASKED.value)))
+    before = await tx.scalar(select(t.c.state).where(mistaken).with_for_update())
+    if not await tx.execute(update(t).where(mistaken).values(state=ConsentState.NOT_ASKED.value, until=None)):
+        return Change.NOTHING
+    return Change.LOST if before == ConsentState.GIVEN else Change.CHANGED
+
+
+async def ended(tx: Transaction, household_id: HouseholdId, on: date) -> list[MemberId]:
+    """期間の過ぎた同意は「まだ」に戻る。だれのものだったか。"""
+    over = (t.c.household_id == household_id, t.c.state == ConsentState.GIVEN.value, t.c.until < on)
+    gone = update(t).where(*over).values(state=ConsentState.NOT_ASKED.value, until=None).returning(t.c.member_id)
+    return [MemberId(row.member_id) for row in await tx.rows(gone)]
 
 
 async def of_household(handle: Read, household_id: HouseholdId) -> dict[MemberId, ConsentState]:
@@ -78,10 +117,25 @@ async def basis_for(handle: Read, household_id: HouseholdId, member_ids: tuple[M
     return OTHERWISE if basis is LegalBasis.CONSENT and not agreed else basis
 
 
-async def settle(tx: Transaction, household_id: HouseholdId, *, why: UUID) -> None:
-    """Watches that stood on the consent of somebody who takes it back stand on internal use from now on; the owner of the names is asked again."""
+async def lost(tx: Transaction, household_id: HouseholdId) -> None:
+    """Before the grounds follow: when a running watch stood on another ground all along, the names stay on that ground."""
+    running = [watch for watch in await store.watches_to_change(tx, household_id) if watch.running]
+    other = next((watch.legal_basis for watch in running if watch.legal_basis is not LegalBasis.CONSENT), None)
+    if other:
+        await identity.move_ground(tx, household_id, other)
+
+
+async def follow(tx: Transaction, household_id: HouseholdId) -> None:
+    """Watches that stood on the consent of somebody who takes it back stand on internal use from now on."""
     for watch in await store.watches_to_change(tx, household_id):
         members = (watch.member_id,) if watch.member_id else await store.watched_for(tx, watch)
         await store.save_ground(tx, watch.plan_id, await basis_for(tx, household_id, members, watch.legal_basis))
+
+
+async def settle(tx: Transaction, household_id: HouseholdId, change: Change, *, why: UUID) -> None:
+    """The grounds follow, and the owner of the names is asked again."""
+    if change is Change.LOST:
+        await lost(tx, household_id)
+    await follow(tx, household_id)
     for question in await identity.standing_questions(tx, household_id):
         await disclosure.ask(tx, question, why=str(why))

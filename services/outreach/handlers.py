@@ -2,7 +2,8 @@
 
 from uuid import uuid5
 
-from services.outreach import consents, disclosure, heard, identity, referral, store
+from services.outreach import consents, disclosure, heard, identity, referral, store, withdrawal
+from services.outreach.consents import Change
 from services.outreach.identity import Asking
 from shared.contracts.case import FactRecorded, FactRetracted
 from shared.contracts.consultation import ConsultationReceived, ConsultationWithdrawn
@@ -33,6 +34,7 @@ def outreach_handlers() -> Handlers:
     handlers.on(ConsultationWithdrawn)(consultation_withdrawn)
     handlers.on(FactRecorded)(fact_recorded)
     handlers.on(FactRetracted)(fact_retracted)
+    withdrawal.register(handlers)
     return handlers
 
 
@@ -80,8 +82,8 @@ async def consultation_withdrawn(tx: Transaction, event: ConsultationWithdrawn, 
         await store.save_referral(tx, referral.withdraw(waiting))
         await identity.forget(tx, waiting.household_id, gone=waiting.referral_id)
     taken_back = [await consents.take_back(tx, source_id) for source_id in await store.of_consultation(tx, event.consultation_id)]
-    if any(taken_back):
-        await consents.settle(tx, event.household_id, why=event.consultation_id)
+    if change := max(taken_back, default=Change.NOTHING):
+        await consents.settle(tx, event.household_id, change, why=event.consultation_id)
 
 
 async def fact_recorded(tx: Transaction, event: FactRecorded, envelope: Envelope) -> None:
@@ -90,11 +92,11 @@ async def fact_recorded(tx: Transaction, event: FactRecorded, envelope: Envelope
     if said is None:
         return
     await store.watches_to_change(tx, event.household_id)  # a watch that is being planned is planned first
-    if await consents.say(tx, said):
-        await consents.settle(tx, event.household_id, why=event.fact_id)
+    if change := await consents.say(tx, said):
+        await consents.settle(tx, event.household_id, change, why=event.fact_id)
 
 
 async def fact_retracted(tx: Transaction, event: FactRetracted, envelope: Envelope) -> None:
     await store.watches_to_change(tx, event.household_id)
-    if await consents.take_back(tx, event.fact_id):
-        await consents.settle(tx, event.household_id, why=uuid5(event.fact_id, "retracted"))
+    if change := await consents.take_back(tx, event.fact_id):
+        await consents.settle(tx, event.household_id, change, why=uuid5(event.fact_id, "retracted"))

@@ -1,16 +1,18 @@
 """The copy of the identity: who the household is, as intake disclosed it. It stands on a waiting referral or a running watch, and goes with them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, delete, func, select, update
+from sqlalchemy import Row, Select, Uuid, any_, delete, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from services.outreach import tables
 from services.outreach.referral import ReferralState
+from shared.contracts.consultation import ConsentState
 from shared.contracts.disclosure import Disclosure, Refused
 from shared.contracts.event import HouseholdId, LegalBasis, MemberId, ReferralId
 from shared.runtime import rights
@@ -81,17 +83,28 @@ async def is_wanted(handle: Read, question_id: UUID) -> bool:
 
 
 async def keep(tx: Transaction, question_id: UUID, answer: Disclosure) -> None:
-    """Keeps what was disclosed, unless the ground for it went while the question was under way."""
-    state = Asking.REFUSED if answer.refused else Asking.RECEIVED
-    values = {"state": state.value, "refused": answer.refused, "address": answer.address, "consultation_text": answer.consultation_text}
-    if not await tx.execute(update(d).where(d.c.question_id == question_id).values(values)):
+    """Keeps what was disclosed, in the place of what was before, unless the ground for it went while the question was under way."""
+    question = await tx.row(select(d).where(d.c.question_id == question_id).with_for_update())
+    if question is None:
         return
-    if answer.refused in GROUND_GONE:
-        await _forget_people(tx, question_id, answer.household_id)
-    for person in answer.members:
+    if answer.refused:
+        await _refused(tx, question_id, answer)
+        return
+    said_no = await _who_said_no(tx, answer.household_id) if question.legal_basis == LegalBasis.CONSENT else frozenset()
+    people = [person for person in answer.members if person.member_id not in said_no]
+    values = {
+        "state": Asking.RECEIVED.value,
+        "refused": None,
+        "address": answer.address if people else None,
+        "consultation_text": answer.consultation_text if len(people) == len(answer.members) else None,
+        "member_ids": [person.member_id for person in people],
+    }
+    await tx.execute(update(d).where(d.c.question_id == question_id).values(values))
+    for person in people:
         known = {"name": person.name, "kana": person.kana, "birth": person.birth, "phone": person.phone}
         statement = insert(i).values(household_id=answer.household_id, member_id=person.member_id, **known)
         await tx.execute(statement.on_conflict_do_update(index_elements=["household_id", "member_id"], set_=known))
+    await _prune(tx, answer.household_id)
     if await rights.is_protected(tx, answer.household_id):  # declared while the answer was under way
         await forget_place(tx, answer.household_id)
 
@@ -102,11 +115,63 @@ async def forget_place(tx: Transaction, household_id: HouseholdId) -> None:
     await tx.execute(update(i).where(i.c.household_id == household_id).values(phone=None))
 
 
-async def _forget_people(tx: Transaction, refused: UUID, household_id: HouseholdId) -> None:
-    """The names stay only while another question that stands was answered with them. One that is being asked again brings them back."""
-    other = _standing(household_id).where(d.c.question_id != refused, d.c.state == Asking.RECEIVED.value)
-    if await tx.row(other.limit(1)) is None:
-        await tx.execute(delete(i).where(i.c.household_id == household_id))
+async def _who_said_no(tx: Transaction, household_id: HouseholdId) -> frozenset[MemberId]:
+    """An answer may be on its way while the withdrawal arrives: it must not bring back what was just removed."""
+    t = tables.consent
+    rows = await tx.rows(select(t.c.member_id).where(t.c.household_id == household_id, t.c.state == ConsentState.REFUSED.value))
+    return frozenset(row.member_id for row in rows)
+
+
+async def _refused(tx: Transaction, question_id: UUID, answer: Disclosure) -> None:
+    values: dict[str, Any] = {"state": Asking.REFUSED.value, "refused": answer.refused}
+    if answer.refused in GROUND_GONE:
+        values |= {"address": None, "consultation_text": None, "member_ids": []}
+    await tx.execute(update(d).where(d.c.question_id == question_id).values(values))
+    await _prune(tx, answer.household_id)
+
+
+async def _prune(tx: Transaction, household_id: HouseholdId) -> int:
+    """Names stay only while a question of this desk was answered with them."""
+    told = select(func.unnest(d.c.member_ids)).where(d.c.household_id == household_id)
+    return await tx.execute(delete(i).where(i.c.household_id == household_id, i.c.member_id.not_in(told)))
+
+
+async def move_ground(tx: Transaction, household_id: HouseholdId, basis: LegalBasis) -> None:
+    on_consent = (d.c.household_id == household_id, d.c.legal_basis == LegalBasis.CONSENT.value)
+    await tx.execute(update(d).where(*on_consent).values(legal_basis=basis.value))
+
+
+async def release(tx: Transaction, household_id: HouseholdId, gone: MemberId, consents: Mapping[MemberId, ConsentState]) -> int:
+    """Removes what rested on the consent of `gone`: name, address, what was told at reception. How many copies.
+
+    Those who were named beside them stay only on a consent of their own."""
+    held = select(d, r.c.member_ids.label("referred")).outerjoin(r, r.c.referral_id == d.c.referral_id)
+    on_consent = (d.c.household_id == household_id, d.c.legal_basis == LegalBasis.CONSENT.value)
+    removed = 0
+    for row in await tx.rows(held.where(*on_consent).with_for_update(of=d)):
+        left = [member for member in row.member_ids if member != gone and consents.get(member) is ConsentState.GIVEN]
+        if gone in row.member_ids or gone in (row.referred or ()):
+            removed += await _strip(tx, row, left, theirs=gone in (row.referred or ())[:1])
+    return removed + await _prune(tx, household_id)
+
+
+async def _strip(tx: Transaction, row: Row[Any], left: list[MemberId], *, theirs: bool) -> int:
+    """`theirs`: what was told at reception was told by the one who takes the consent back."""
+    values: dict[str, Any] = {"member_ids": left}
+    if not left:
+        values |= {"state": Asking.REFUSED.value, "refused": Refused.CONSENT_MISSING.value, "address": None}
+    if not left or theirs:
+        values["consultation_text"] = None
+    await tx.execute(update(d).where(d.c.question_id == row.question_id).values(values))
+    return sum(getattr(row, name) is not None and name in values for name in ("address", "consultation_text"))
+
+
+async def grounds_of(handle: Read, household_id: HouseholdId, member_id: MemberId) -> tuple[LegalBasis, ...]:
+    """その人の氏名を、いま何を根拠に持っているか。"""
+    rows = await handle.rows(
+        select(d.c.legal_basis).where(d.c.household_id == household_id, literal(member_id, Uuid) == any_(d.c.member_ids)).distinct()
+    )
+    return tuple(sorted(LegalBasis(row.legal_basis) for row in rows))
 
 
 def _standing(household_id: HouseholdId) -> Select[Any]:

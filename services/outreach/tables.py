@@ -31,13 +31,13 @@ check_in = Table(
 #: 一人に一行。`source_id` は、もとになった事実かつなぎ
 consent = Table(
     "consent", metadata, Column("household_id", Uuid, primary_key=True), Column("member_id", Uuid, primary_key=True), Column("state", Text),
-    Column("as_of", Date), Column("said_at", _MOMENT), Column("source_id", Uuid),
+    Column("as_of", Date), Column("said_at", _MOMENT), Column("source_id", Uuid), Column("until", Date),
 )  # fmt: skip
 #: 受付への照会一つ。`question_id` は、根拠にしたつなぎ、つなぎがなければ見守り
 disclosure = Table(
     "disclosure", metadata, Column("question_id", Uuid, primary_key=True), Column("household_id", Uuid), Column("referral_id", Uuid),
     Column("legal_basis", Text), Column("state", Text), Column("asked_at", _MOMENT), Column("refused", Text), Column("address", Text),
-    Column("consultation_text", Text),
+    Column("consultation_text", Text), Column("member_ids", ARRAY(Uuid)),
 )  # fmt: skip
 identity = Table(
     "identity", metadata, Column("household_id", Uuid, primary_key=True), Column("member_id", Uuid, primary_key=True), Column("name", Text),

@@ -23,6 +23,8 @@ class Refused(StrEnum):
     NOT_ADDRESSED = "not_addressed"
     CONSENT_MISSING = "consent_missing"
     WITHDRAWN = "withdrawn"
+    #: その根拠では氏名を渡せない（統計、または裁量の確かめのないもの）
+    BASIS_UNLAWFUL = "basis_unlawful"
 
 
 #: Refusals that time may cure: the referral or the household is on its way to intake. Ask again.

@@ -17,8 +17,9 @@ from sqlalchemy import Executable, Row, event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from shared.contracts.event import Event
+from shared.contracts.event import Event, desk_aggregate
 from shared.runtime.together import Together
+from shared.runtime.unit import bases_of
 
 if TYPE_CHECKING:
     from shared.messaging.envelope import Envelope
@@ -26,6 +27,22 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
+
+
+class BasisNotInManifest(Exception):
+    """A defect of the unit, not of the person at the desk: it would say something on a ground it has not declared."""
+
+
+def _refuse_foreign_basis(unit: str, event: Event) -> None:
+    """What a unit says of itself (its announcement) concerns nobody and needs no ground."""
+    allowed = bases_of(unit)
+    if allowed is None or event.legal_basis.value in allowed or event.household_id == desk_aggregate(unit):
+        return
+    raise BasisNotInManifest(
+        f"{unit} would publish {type(event).type_name()} on {event.legal_basis.value}: "
+        f"if the law lets this unit, add it to legal_basis (or received_basis) in its unit.toml; "
+        f"otherwise publish on one of {', '.join(sorted(allowed))}"
+    )
 
 
 @dataclass
@@ -70,7 +87,11 @@ class Transaction(Read):
         self._writes.setdefault(statement, []).append(parameters)
 
     def publish(self, *events: Event, causation: "Envelope | None" = None) -> None:
-        """Say facts. They commit with this transaction or not at all, in order per household."""
+        """Say facts. They commit with this transaction or not at all, in order per household.
+
+        Raises BasisNotInManifest when the unit's manifest does not name the legal basis an event carries."""
+        for said in events:
+            _refuse_foreign_basis(self.unit, said)
         self._events.extend((event, causation) for event in events)
 
     def intend(self, kind: str, key: str, payload: dict[str, Any]) -> None:

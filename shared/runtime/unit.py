@@ -46,6 +46,8 @@ class Unit:
     root: Path
     #: tables with a household that are filtered by their queries, not row by row (row_security.py); say why in unit.toml
     beyond_row_security: frozenset[str] = frozenset()
+    #: bases of work that came by a referral: not the unit's to choose, but its to answer on
+    received_basis: tuple[str, ...] = ()
 
     @property
     def stream(self) -> str:
@@ -88,6 +90,7 @@ class Unit:
             quality=toml.get("quality", {}),
             root=path.parent,
             beyond_row_security=frozenset(toml.get("beyond_row_security", ())),
+            received_basis=tuple(toml.get("received_basis", ())),
         )
 
 
@@ -96,3 +99,9 @@ def all_units() -> tuple[Unit, ...]:
     """Every unit under services/, sorted by code. For provisioning, tests and the one box; a unit never asks for its siblings."""
     paths = sorted((TREE / "services").glob("**/unit.toml"))
     return tuple(sorted((Unit.read(path) for path in paths), key=lambda unit: unit.code))
+
+
+@cache
+def bases_of(code: str) -> frozenset[str] | None:
+    """The legal bases a unit may say facts on, from its manifest. None for a unit that has none here (a test's, the console)."""
+    return next((frozenset(unit.legal_basis + unit.received_basis) for unit in all_units() if unit.code == code and unit.legal_basis), None)

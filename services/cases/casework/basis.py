@@ -4,6 +4,8 @@ from shared.contracts.consultation import ConsentState
 from shared.contracts.event import Lane, LegalBasis
 from shared.runtime.problems import Refusal
 
+#: 69条2項ただし書き: 本人や第三者の権利利益を不当に侵害するおそれがあれば、使えない。人が選ぶときに確かめる
+HARM_CHECKED = frozenset({LegalBasis.EXTERNAL_69_2_3, LegalBasis.BENEFIT_69_2_4})
 LABELS = {
     LegalBasis.CONSENT: "本人の同意（個情法69条2項1号）",
     LegalBasis.ART106_6: "支援会議（社会福祉法106条の6）",
@@ -27,6 +29,12 @@ class ConsentIsMissing(Refusal):
     sentence = "この人の同意はまだありません。同意を得て「情報共有の同意」を記録するか、ほかの根拠を選んでください。"
 
 
+class HarmNotChecked(Refusal):
+    status = 422
+    code = "harm_not_checked"
+    sentence = "この根拠で知らせる前に、本人や第三者の権利利益を不当に侵害するおそれがないことを確かめ、「確かめた」に印をつけてください。"
+
+
 class BasisNotOurs(Refusal):
     status = 422
     code = "basis_not_ours"
@@ -47,9 +55,11 @@ def following(basis: LegalBasis, consent: ConsentState, otherwise: LegalBasis) -
     return otherwise if basis is LegalBasis.CONSENT else basis
 
 
-def check(basis: LegalBasis, consent: ConsentState, allowed: tuple[LegalBasis, ...]) -> None:
-    """同意のない「同意」なら ConsentIsMissing、この窓口の根拠でなければ BasisNotOurs。"""
+def check(basis: LegalBasis, consent: ConsentState, allowed: tuple[LegalBasis, ...], *, harm_checked: bool = False) -> None:
+    """同意のない「同意」なら ConsentIsMissing、この窓口の根拠でなければ BasisNotOurs、おそれを確かめていなければ HarmNotChecked。"""
     if basis not in allowed:
         raise BasisNotOurs(fields={"legal_basis": BasisNotOurs.sentence})
     if basis is LegalBasis.CONSENT and consent is not ConsentState.GIVEN:
         raise ConsentIsMissing(fields={"legal_basis": ConsentIsMissing.sentence})
+    if basis in HARM_CHECKED and not harm_checked:
+        raise HarmNotChecked(fields={"harm_checked": HarmNotChecked.sentence})

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from enum import IntEnum
 from uuid import UUID
 
 from shared.contracts.case import FactRecorded
+from shared.contracts.consent import ConsentGiven, ConsentWithdrawn
 from shared.contracts.consultation import ConsentState
 from shared.contracts.event import HouseholdId, MemberId, UnitCode
 from shared.contracts.referral import ReferralMade
@@ -25,6 +27,20 @@ class Said:
     state: ConsentState
     as_of: date
     said_at: datetime
+    #: 最後の日。期間を限らずに聞いた同意なら None
+    until: date | None = None
+    #: 同意の相手。限らずに聞いた同意なら None
+    recipients: tuple[UnitCode, ...] | None = None
+    #: つなぎに添えられた言葉: 前に聞いた同意の期間と相手を変えない
+    beside: bool = False
+
+
+class Change(IntEnum):
+    """言葉を聞いて、同意がどう変わったか。`LOST` は、あった同意がなくなった。"""
+
+    NOTHING = 0
+    CHANGED = 1
+    LOST = 2
 
 
 def state_of(value: str) -> ConsentState:
@@ -51,10 +67,19 @@ def by_referral(event: ReferralMade, source: UnitCode, at: datetime) -> tuple[Sa
         whose = event.member_ids if event.consent is ConsentState.GIVEN or len(event.member_ids) == 1 else ()
     if event.consent is ConsentState.NOT_ASKED:
         whose = ()  # that nobody asked takes back nothing that was said before
-    return tuple(Said(event.referral_id, event.household_id, member, event.consent, event.made_on, at) for member in whose)
+    return tuple(Said(event.referral_id, event.household_id, member, event.consent, event.made_on, at, beside=True) for member in whose)
 
 
 def by_fact(event: FactRecorded, at: datetime) -> Said | None:
     if event.kind != KIND or event.member_id is None:
         return None
     return Said(event.fact_id, event.household_id, event.member_id, state_of(event.value), event.as_of, at)
+
+
+def by_consent(event: ConsentGiven, at: datetime) -> Said:
+    """受付が書いた同意。相手にこの窓口があるときだけ、この窓口のもの。"""
+    return Said(event.consent_id, event.household_id, event.member_id, ConsentState.GIVEN, event.valid_from, at, event.valid_to, event.recipients)
+
+
+def by_withdrawal(event: ConsentWithdrawn, at: datetime) -> Said:
+    return Said(event.withdrawal_id, event.household_id, event.member_id, ConsentState.REFUSED, event.withdrawn_on, at)

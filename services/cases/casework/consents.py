@@ -1,17 +1,20 @@
 """What each member said about sharing. When it changes, the ground of the case follows and the owner of the names is asked again."""
 
+from datetime import date
+from typing import Any
 from uuid import UUID
 
+from sqlalchemy import case as case_when
 from sqlalchemy import select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from services.cases.casework import case as cases
-from services.cases.casework import disclosure, store, tables
+from services.cases.casework import disclosure, identity, store, tables
 from services.cases.casework.case import Case
-from services.cases.casework.consent import Consents, Said
+from services.cases.casework.consent import Change, Consents, Said
 from services.cases.casework.profile import Profile
 from shared.contracts.consultation import ConsentState
-from shared.contracts.event import HouseholdId
+from shared.contracts.event import HouseholdId, LegalBasis, MemberId
 from shared.runtime.database import Read, Transaction
 
 t = tables.consent
@@ -21,29 +24,62 @@ async def of_household(handle: Read, household_id: HouseholdId) -> Consents:
     return {row.member_id: ConsentState(row.state) for row in await handle.rows(select(t).where(t.c.household_id == household_id))}
 
 
-async def say(tx: Transaction, said: Said) -> bool:
-    """The newest word counts, whichever way it came. False when it is known already or a newer one is."""
-    values = {"state": said.state.value, "as_of": said.as_of, "said_at": said.said_at, "source_id": said.source_id}
+async def say(tx: Transaction, said: Said) -> Change:
+    """The newest word counts, whichever way it came. NOTHING when it is known already or a newer one is."""
+    values: dict[str, Any] = {"state": said.state.value, "as_of": said.as_of, "said_at": said.said_at, "source_id": said.source_id}
+    values |= {"until": said.until, "recipients": list(said.recipients) if said.recipients is not None else None}
+    whose = (t.c.household_id == said.household_id, t.c.member_id == said.member_id)
+    before = await tx.scalar(select(t.c.state).where(*whose).with_for_update())
     statement = insert(t).values(household_id=said.household_id, member_id=said.member_id, **values)
     newer = tuple_(t.c.as_of, t.c.said_at) <= tuple_(statement.excluded.as_of, statement.excluded.said_at)
-    changed = statement.on_conflict_do_update(
-        index_elements=["household_id", "member_id"], set_=values, where=newer & (t.c.source_id != statement.excluded.source_id)
-    )
-    return bool(await tx.execute(changed))
+    if said.state is ConsentState.GIVEN and said.beside:
+        values |= {name: case_when((t.c.state == ConsentState.GIVEN.value, t.c[name]), else_=None) for name in ("until", "recipients")}
+    other = t.c.source_id != statement.excluded.source_id
+    if said.recipients is not None:  # the fact of the same consent came first, or there is one recipient more
+        other |= t.c.recipients.is_distinct_from(statement.excluded.recipients)
+    changed = statement.on_conflict_do_update(index_elements=["household_id", "member_id"], set_=values, where=newer & other)
+    if not await tx.execute(changed):
+        return Change.NOTHING
+    return Change.LOST if before == ConsentState.GIVEN and said.state is not ConsentState.GIVEN else Change.CHANGED
 
 
-async def take_back(tx: Transaction, *source_ids: UUID) -> bool:
+async def for_target(handle: Read, case: Case, to: str) -> ConsentState:
+    """`to` につなぐときの同意。相手を限って同意した人がいて、`to` が入っていなければ「まだ」。"""
+    limited = (t.c.household_id == case.household_id, t.c.member_id.in_(case.member_ids), t.c.recipients.is_not(None))
+    rows = await handle.rows(select(t.c.recipients).where(*limited))
+    return ConsentState.NOT_ASKED if case.consent is ConsentState.GIVEN and any(to not in row.recipients for row in rows) else case.consent
+
+
+async def take_back(tx: Transaction, *source_ids: UUID) -> Change:
     """The word was a mistake: what was before does not come back, the person has to be asked."""
     mistaken = t.c.source_id.in_(source_ids) & (t.c.state != ConsentState.NOT_ASKED.value)
-    return bool(await tx.execute(update(t).where(mistaken).values(state=ConsentState.NOT_ASKED.value)))
+    before = [row.state for row in await tx.rows(select(t.c.state).where(mistaken).with_for_update())]
+    if not await tx.execute(update(t).where(mistaken).values(state=ConsentState.NOT_ASKED.value, until=None)):
+        return Change.NOTHING
+    return Change.LOST if ConsentState.GIVEN in before else Change.CHANGED
+
+
+async def ended(tx: Transaction, household_id: HouseholdId, on: date) -> list[MemberId]:
+    """期間の過ぎた同意は「まだ」に戻る。だれのものだったか。"""
+    over = (t.c.household_id == household_id, t.c.state == ConsentState.GIVEN.value, t.c.until < on)
+    gone = update(t).where(*over).values(state=ConsentState.NOT_ASKED.value, until=None).returning(t.c.member_id)
+    return [MemberId(row.member_id) for row in await tx.rows(gone)]
 
 
 async def follow(tx: Transaction, case: Case, profile: Profile) -> None:
     await store.save_ground(tx, cases.agreed(case, await of_household(tx, case.household_id), otherwise=profile.basis))
 
 
-async def settle(tx: Transaction, case: Case | None, household_id: HouseholdId, profile: Profile, *, why: UUID) -> None:
+async def lost(tx: Transaction, case: Case | None, household_id: HouseholdId) -> None:
+    """Before the ground follows: when the case stood on another ground all along, the names it was told on consent stay on that ground."""
+    if case and case.legal_basis is not LegalBasis.CONSENT:
+        await identity.move_ground(tx, household_id, case.legal_basis)
+
+
+async def settle(tx: Transaction, case: Case | None, household_id: HouseholdId, profile: Profile, change: Change, *, why: UUID) -> None:
     """Lock the case before the consent is written (`case` is the open one, locked), so that nobody opens or changes it on what was said before."""
+    if change is Change.LOST:
+        await lost(tx, case, household_id)
     if case:
         await follow(tx, case, profile)
     for referral in await store.standing_referrals(tx, household_id, profile.unit):

@@ -21,8 +21,8 @@ class NotYetKnown(Exception):
 
 async def ask(tx: Transaction, referral: Referral, *, why: str = "") -> None:
     """Leaves the question to the worker. The same question is asked once; `why` makes it a new one."""
-    await identity.asked(tx, referral.referral_id, referral.household_id)
-    payload = {"referral": str(referral.referral_id), "household": str(referral.household_id), "basis": referral.legal_basis.value}
+    basis = await identity.asked(tx, referral.referral_id, referral.household_id, referral.legal_basis)
+    payload = {"referral": str(referral.referral_id), "household": str(referral.household_id), "basis": basis.value}
     tx.intend(KIND, f"{referral.referral_id}{why and ':'}{why}", payload)
 
 

@@ -44,6 +44,8 @@ class Entry:
     confidence: Confidence
     legal_basis: LegalBasis
     evidence: str = ""
+    #: 権利利益を不当に侵害するおそれがないことを確かめた（69条2項3号・4号のとき）
+    harm_checked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class Fact:
     supersedes: UUID | None = None
     retracted_on: date | None = None
     current: bool = True
+    harm_checked: bool = False
 
 
 def record(
@@ -83,7 +86,7 @@ def record(
     """
     must_be_open(case)
     _must_be_readable(entry, household, on, rules)
-    basis.check(entry.legal_basis, _consent_that_counts(case, entry, consents), profile.bases)
+    basis.check(entry.legal_basis, _consent_that_counts(case, entry, consents), profile.bases, harm_checked=entry.harm_checked)
     before = next((fact for fact in known if fact.current and _replaces(entry, fact, rules)), None)
     fact = Fact(
         fact_id=entry.fact_id,
@@ -99,6 +102,7 @@ def record(
         by=by,
         evidence=entry.evidence,
         supersedes=before.fact_id if before else None,
+        harm_checked=entry.harm_checked,
     )
     return Outcome(fact, (_recorded(fact),))
 

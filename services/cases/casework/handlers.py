@@ -2,7 +2,7 @@
 
 from uuid import uuid5
 
-from services.cases.casework import consent, consents, disclosure, heard, identity, referral, store
+from services.cases.casework import consent, consents, disclosure, heard, identity, referral, store, withdrawal
 from services.cases.casework.decision import Outcome, japan_day
 from services.cases.casework.involvement import Kind, Trace
 from services.cases.casework.profile import Profile
@@ -21,6 +21,7 @@ def case_handlers(profile: Profile) -> Handlers:
     _other_desks(handlers, profile)
     _consultations(handlers, profile)
     _consent(handlers, profile)
+    withdrawal.register(handlers, profile)
     _referrals(handlers, profile)
     disclosure.register(handlers, profile)
     return handlers
@@ -69,8 +70,8 @@ def _consultations(handlers: Handlers, profile: Profile) -> None:
         for waiting in ours:
             await store.save_referral(tx, referral.withdraw(waiting))
             await identity.forget(tx, waiting.referral_id, waiting.household_id)
-        if await consents.take_back(tx, *await store.of_consultation(tx, event.consultation_id)):
-            await consents.settle(tx, case, event.household_id, profile, why=event.consultation_id)
+        if change := await consents.take_back(tx, *await store.of_consultation(tx, event.consultation_id)):
+            await consents.settle(tx, case, event.household_id, profile, change, why=event.consultation_id)
 
     # Topics come with the referral; a consultation that was not referred to us is not ours to keep.
     handlers.ignore(ConsultationReceived)
@@ -84,14 +85,14 @@ def _consent(handlers: Handlers, profile: Profile) -> None:
         if said is None:
             return
         case = await store.open_case_of(tx, event.household_id)
-        if await consents.say(tx, said):
-            await consents.settle(tx, case, event.household_id, profile, why=event.fact_id)
+        if change := await consents.say(tx, said):
+            await consents.settle(tx, case, event.household_id, profile, change, why=event.fact_id)
 
     @handlers.on(FactRetracted)
     async def fact_retracted(tx: Transaction, event: FactRetracted, envelope: Envelope) -> None:
         case = await store.open_case_of(tx, event.household_id)
-        if await consents.take_back(tx, event.fact_id):
-            await consents.settle(tx, case, event.household_id, profile, why=uuid5(event.fact_id, "retracted"))
+        if change := await consents.take_back(tx, event.fact_id):
+            await consents.settle(tx, case, event.household_id, profile, change, why=uuid5(event.fact_id, "retracted"))
 
 
 def _referrals(handlers: Handlers, profile: Profile) -> None:

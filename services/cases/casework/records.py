@@ -1,17 +1,19 @@
 """What is written down in a case: facts (said to the others) and notes (never leave this desk)."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from datetime import date
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from services.cases.casework import facts as facts_of_trade
 from services.cases.casework import tables
 from services.cases.casework.decision import Caseworker, Outcome
 from services.cases.casework.facts import Fact
 from services.cases.casework.note import Note
-from shared.contracts.event import Confidence, HouseholdId, LegalBasis
+from shared.contracts.event import Confidence, HouseholdId, LegalBasis, MemberId
 from shared.runtime.database import Read, Transaction
 from shared.runtime.problems import NotFound
 
@@ -55,6 +57,21 @@ async def save_retraction(tx: Transaction, outcome: Outcome[Fact]) -> None:
     gone = update(f).where(f.c.fact_id == outcome.state.fact_id).values(is_current=False, retracted_on=outcome.state.retracted_on)
     await tx.execute(gone)
     tx.publish(*outcome.events)
+
+
+async def hide_shared(tx: Transaction, household_id: HouseholdId, member_id: MemberId, on: date) -> int:
+    """本人の同意で知らせた、その人のいまの事実を取り下げる: 聞いた窓口の写しも消える。同意そのものの記録は残る。"""
+    theirs = (f.c.household_id == household_id, f.c.member_id == member_id, f.c.legal_basis == LegalBasis.CONSENT.value)
+    rows = await tx.rows(select(f).where(*theirs, f.c.is_current, f.c.kind != "consent").order_by(f.c.recorded_at, f.c.fact_id).with_for_update())
+    for row in rows:
+        await save_retraction(tx, facts_of_trade.retract(replace(_fact(row), legal_basis=LegalBasis.INTERNAL_69_2_2), on=on))
+    return len(rows)
+
+
+async def keeps_file(handle: Read, household_id: HouseholdId) -> bool:
+    """支援の記録があるか（終結したケースも）: 保存期間が終わるまで残る。"""
+    c = tables.case_file
+    return await handle.scalar(select(c.c.case_id).where(c.c.household_id == household_id).limit(1)) is not None
 
 
 def _note(row: Row[Any]) -> Note:

@@ -1,6 +1,7 @@
 """つなぐ: 開いているケースの世帯を、つなぎを受ける他の窓口へ渡す。"""
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import date, timedelta
 
 from services.cases.casework import basis, referral
@@ -45,6 +46,7 @@ def refer(
     on: date,
     profile: Profile,
     rules: Rules,
+    harm_checked: bool = False,
 ) -> Outcome[Referral]:
     """ほかの窓口 `to` につなぐ。`targets` はつなぎを受ける窓口、`waiting_at` は返信を待っている窓口。"""
     must_be_open(case)
@@ -54,7 +56,7 @@ def refer(
         raise AlreadyReferred(fields={"to": AlreadyReferred.sentence})
     if not topics or any(topic not in rules.topics for topic in topics):
         raise TopicsMissing(fields={"topics": TopicsMissing.sentence})
-    basis.check(legal_basis, consent, profile.bases)
+    basis.check(legal_basis, consent, profile.bases, harm_checked=harm_checked)
     reply_due = on + timedelta(days=rules.reply_days[urgency])
     made = ReferralMade(
         household_id=case.household_id,
@@ -68,4 +70,4 @@ def refer(
         made_on=on,
         reply_due=reply_due,
     )
-    return Outcome(referral.arrive(made, profile.unit), (made,))
+    return Outcome(replace(referral.arrive(made, profile.unit), harm_checked=harm_checked), (made,))

@@ -72,6 +72,8 @@ class Referral:
     answered_on: date | None = None
     decline_reason: DeclineReason | None = None
     version: int = 1
+    #: つないだとき、権利利益を不当に侵害するおそれがないことを確かめた（69条2項3号・4号のとき）
+    harm_checked: bool = False
 
 
 def arrive(event: ReferralMade, source: UnitCode) -> Referral:

@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from services.cases.casework import case as cases
 from services.cases.casework import closing, consent, consents, facts, heard, note, pages, records, refer, referral_routes, store
 from services.cases.casework.access import At, Form, Writer
-from services.cases.casework.basis import BasisNotOurs, ConsentIsMissing
+from services.cases.casework.basis import BasisNotOurs, ConsentIsMissing, HarmNotChecked
 from services.cases.casework.case import AnotherCaseIsOpen, Case, CaseIsClosed, CaseMovedOn, ReasonMissing, StateNotReachable, WatchDateMissing
 from services.cases.casework.closing import EvaluationComesFirst, RepliesOutstanding
 from services.cases.casework.facts import FactGone, FactUnreadable
@@ -69,7 +69,7 @@ def _note_typed(at: Sitting, case: Case) -> note.Note:
     return written
 
 
-@router.post("/cases/{case_id}/facts", responses=refusals(NotFound, CaseIsClosed, FactUnreadable, BasisNotOurs, ConsentIsMissing))
+@router.post("/cases/{case_id}/facts", responses=refusals(NotFound, CaseIsClosed, FactUnreadable, BasisNotOurs, ConsentIsMissing, HarmNotChecked))
 async def record_fact(request: Request, case_id: UUID, desk: At, staff: Writer, form: Form, tx: Tx) -> Response:
     """事実を記録する。"""
     return await on_case(Sitting(request, desk, staff, form, tx), case_id, "fact", _fact)
@@ -91,8 +91,8 @@ async def _fact(at: Sitting, case: Case) -> None:
     if not await records.add_fact(at.tx, outcome):
         return
     said = next((consent.by_fact(event, at.tx.now) for event in outcome.events if isinstance(event, FactRecorded)), None)
-    if said and await consents.say(at.tx, said):
-        await consents.settle(at.tx, case, case.household_id, at.desk.profile, why=entry.fact_id)
+    if said and (change := await consents.say(at.tx, said)):
+        await consents.settle(at.tx, case, case.household_id, at.desk.profile, change, why=entry.fact_id)
     await at.audit("create", "fact", entry.fact_id, case)
 
 
@@ -114,6 +114,7 @@ def _fact_typed(at: Sitting) -> facts.Entry:
         confidence=confidence or Confidence.REPORTED,
         legal_basis=basis or at.desk.profile.basis,
         evidence=typed.text("evidence", 200),
+        harm_checked=typed.text("harm_checked", 8) == "1",
     )
     typed.done()
     return entry
@@ -135,12 +136,13 @@ async def retract_fact(request: Request, case_id: UUID, fact_id: UUID, desk: At,
 
 async def _consent_taken_back(at: Sitting, case: Case, fact_id: UUID) -> None:
     open_now = await store.open_case_of(at.tx, case.household_id) if case.closed else case
-    if await consents.take_back(at.tx, fact_id):
-        await consents.settle(at.tx, open_now, case.household_id, at.desk.profile, why=uuid5(fact_id, "retracted"))
+    if change := await consents.take_back(at.tx, fact_id):
+        await consents.settle(at.tx, open_now, case.household_id, at.desk.profile, change, why=uuid5(fact_id, "retracted"))
 
 
 @router.post(
-    "/cases/{case_id}/referrals", responses=refusals(NotFound, CaseIsClosed, AlreadyReferred, TargetUnknown, TopicsMissing, ConsentIsMissing)
+    "/cases/{case_id}/referrals",
+    responses=refusals(NotFound, CaseIsClosed, AlreadyReferred, TargetUnknown, TopicsMissing, ConsentIsMissing, HarmNotChecked),
 )
 async def refer_case(request: Request, case_id: UUID, desk: At, staff: Writer, form: Form, tx: Tx) -> Response:
     """ほかの窓口につなぐ。"""
@@ -152,15 +154,17 @@ async def _refer(at: Sitting, case: Case) -> None:
     referral_id = ReferralId(typed.given_id("referral_id"))
     if await store.known_referral(at.tx, referral_id):
         return  # the second press of the button
+    to = typed.text("to", 32)
     outcome = refer.refer(
         case,
         referral_id=referral_id,
-        to=typed.text("to", 32),
+        to=to,
         targets=[found.unit for found in await referral_targets(at.tx)],
         waiting_at=[waiting.to_unit for waiting in await store.waiting_from_here(at.tx, case.household_id, unit)],
         topics=typed.many("topics"),
         urgency=typed.choice("urgency", Urgency) or case.urgency,
-        consent=case.consent,
+        consent=await consents.for_target(at.tx, case, to),
+        harm_checked=typed.text("harm_checked", 8) == "1",
         legal_basis=typed.choice("legal_basis", LegalBasis) or at.desk.profile.basis,
         on=typed.today,
         profile=at.desk.profile,

@@ -87,12 +87,12 @@ def fact_values(case: Case, desk: Desk, kind: str, rules: Rules) -> dict[str, An
     scope = rules.vocabulary[kind].scope if kind in rules.vocabulary else "member"
     one = str(case.member_ids[0]) if scope == "member" and len(case.member_ids) == 1 else ""
     return {"fact_id": uuid4(), "kind": kind, "value": "", "member_id": one, "since": "", "as_of": "今日", "confidence": "reported",
-            "legal_basis": basis.usual(case.consent, desk.profile.basis).value, "evidence": ""}  # fmt: skip
+            "legal_basis": basis.usual(case.consent, desk.profile.basis).value, "evidence": "", "harm_checked": ""}  # fmt: skip
 
 
 def refer_values(case: Case, desk: Desk) -> dict[str, Any]:
     return {"referral_id": uuid4(), "to": "", "topics": case.topics, "urgency": case.urgency.value,
-            "legal_basis": basis.usual(case.consent, desk.profile.basis).value}  # fmt: skip
+            "legal_basis": basis.usual(case.consent, desk.profile.basis).value, "harm_checked": ""}  # fmt: skip
 
 
 async def case_page(handle: Read, desk: Desk, staff: Staff, case: Case, *, tab: str, kind: str = "", correct: Note | None = None) -> dict[str, Any]:
@@ -138,6 +138,7 @@ async def case_page(handle: Read, desk: Desk, staff: Staff, case: Case, *, tab: 
         "opens_everywhere": "coordinator" in staff.roles,
         "consent_of": {view.member.member_id: consent.of(said, view.member.member_id) for view in views},
         "bases": [(found.value, basis.LABELS[found]) for found in desk.profile.bases],
+        "asks_harm": bool(basis.HARM_CHECKED & set(desk.profile.bases)),
         "methods": [(method.code, method.label) for method in rules.methods],
         "kinds": [(question.kind, rules.vocabulary[question.kind].label) for question in rules.asked if question.kind in rules.vocabulary],
         "member_options": [(view.member.member_id, view.name, view.age) for view in views],
