@@ -2,7 +2,7 @@
 
 from uuid import uuid5
 
-from services.outreach import consents, disclosure, heard, identity, referral, store
+from services.outreach import consents, disclosure, erasure, heard, identity, referral, store
 from services.outreach.identity import Asking
 from shared.contracts.case import FactRecorded, FactRetracted
 from shared.contracts.consultation import ConsultationReceived, ConsultationWithdrawn
@@ -30,6 +30,7 @@ def outreach_handlers() -> Handlers:
     handlers.on(ConsultationWithdrawn)(consultation_withdrawn)
     handlers.on(FactRecorded)(fact_recorded)
     handlers.on(FactRetracted)(fact_retracted)
+    erasure.register(handlers)
     return handlers
 
 

@@ -28,6 +28,7 @@ from shared.messaging.timers import Timers
 from shared.messaging.waiting import unless
 from shared.runtime.announce import hear_announcements
 from shared.runtime.database import Database
+from shared.runtime.erasure import hear_erasures
 from shared.runtime.settings import Settings
 from shared.runtime.unit import Unit
 
@@ -55,6 +56,7 @@ class Worker:
         self.unit, self.db = unit, db
         self.handlers = handlers.copy()
         hear_announcements(self.handlers)
+        hear_erasures(self.handlers, unit, settings.city_parameters)
         if unit.publishes:
             self.handlers.serve(REPAIR)(repair.answer)
         self.handlers.check()

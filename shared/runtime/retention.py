@@ -36,11 +36,23 @@ class RecordClass(StrEnum):
 
     @property
     def label(self) -> str:
-        return {
-            "consultation": "相談の記録", "case": "ケースの記録", "child_abuse": "児童虐待の記録", "child_abuse_serious": "児童虐待の記録（重い事例）",
-            "watch": "見守りの記録", "lead_review": "同意のない相談の見直し", "lead": "同意のない相談", "alert_unconfirmed": "確認されなかった気づき",
-            "draft": "下書き", "audit": "監査記録", "consent": "同意", "recheck": "残したものの再確認",
-        }[self.value]  # fmt: skip
+        return _LABELS[self.value]
+
+
+_LABELS = {
+    "consultation": "相談の記録",
+    "case": "ケースの記録",
+    "child_abuse": "児童虐待の記録",
+    "child_abuse_serious": "児童虐待の記録（重い事例）",
+    "watch": "見守りの記録",
+    "lead_review": "同意のない相談の見直し",
+    "lead": "同意のない相談",
+    "alert_unconfirmed": "確認されなかった気づき",
+    "draft": "下書き",
+    "audit": "監査記録",
+    "consent": "同意",
+    "recheck": "残したものの再確認",
+}
 
 
 @dataclass(frozen=True, slots=True)
