@@ -25,7 +25,7 @@ from shared.runtime.unit import Unit
 if TYPE_CHECKING:
     from shared.messaging import Envelope, Handlers, Timer
 
-_JST = ZoneInfo("Asia/Tokyo")
+JST = ZoneInfo("Asia/Tokyo")
 #: kept although its own period is over, because somebody asked for it or fights over it
 HOLD = "legal_hold"
 TIMER = "erasure"
@@ -157,7 +157,7 @@ async def _settle(
     today = day_of(tx.now)
     done = await remove(tx, household_id, keepers, today, periods)
     if (look := done.next_look(today, periods)) is not None:
-        tx.schedule(TIMER, str(household_id), datetime.combine(look, time(0, 5), _JST), household_id)
+        tx.schedule(TIMER, str(household_id), datetime.combine(look, time(0, 5), JST), household_id)
     else:
         tx.cancel(TIMER, str(household_id))
     if before == (done.kept_under, done.kept_until) and not done.rows:
@@ -211,4 +211,4 @@ def _blocked(due: Due, why: str) -> Due:
 
 def day_of(at: datetime) -> date:
     """その時刻の日本の日付。"""
-    return at.astimezone(_JST).date()
+    return at.astimezone(JST).date()
