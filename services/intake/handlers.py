@@ -6,6 +6,7 @@ from pydantic import ValidationError
 
 from services.intake import disclosure, disclosure_store, drafts, household_store, store
 from services.intake.household import Household
+from services.intake.involved import hear_involvement
 from shared.contracts.disclosure import Disclosure, DisclosureRequest, Refused
 from shared.contracts.referral import ReferralAccepted, ReferralDeclined, ReferralHeld, ReferralMade
 from shared.messaging import Envelope, Handlers, Timer, WorkerContext
@@ -15,6 +16,7 @@ from shared.runtime.database import Read, Transaction
 from shared.runtime.problems import NotFound, Refusal
 
 handlers = Handlers()
+hear_involvement(handlers)
 
 
 class AskedInAnothersName(Refusal):

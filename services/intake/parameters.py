@@ -30,6 +30,8 @@ class Parameters:
     reply: Mapping[Urgency, Period]
     draft_days: int
     calendar: Calendar
+    #: 本人からではない相談の経路（CL-02）
+    lead_routes: tuple[str, ...]
 
     def reply_due(self, made_on: date, urgency: Urgency) -> date:
         """つなぎ先の返信期限。"""
@@ -42,4 +44,5 @@ def parameters_on(on: date, city: Path | None = None) -> Parameters:
     found = parameters.in_force(on, OURS, *parameters.city_layer(city, "intake"))
     weights = Weights(**{name.removeprefix("matching."): given.value for name, given in found.items() if name.startswith("matching.")})
     reply = {u: Period(found[f"reply.{u}"].value, found[f"reply.{u}"].unit == "business_days") for u in Urgency}
-    return Parameters(weights, reply, found["draft.days"].value, Calendar(frozenset(found["closed.year_end"].value)))
+    closed = Calendar(frozenset(found["closed.year_end"].value))
+    return Parameters(weights, reply, found["draft.days"].value, closed, tuple(found["lead.routes"].value))
