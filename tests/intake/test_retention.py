@@ -70,8 +70,8 @@ class Home:
         async with self.desk.db.transaction() as tx:
             for statement in (
                 "update household set registered_at = registered_at - make_interval(days => :days)",
-                "update consultation set received_at = received_at - make_interval(days => :days), received_on = received_on - cast(:days as integer), "
-                "changed_at = changed_at - make_interval(days => :days)",
+                "update consultation set received_at = received_at - make_interval(days => :days), "
+                "received_on = received_on - cast(:days as integer), changed_at = changed_at - make_interval(days => :days)",
                 "update referral set made_on = made_on - cast(:days as integer), answered_on = answered_on - cast(:days as integer)",
                 "update involved set since = since - cast(:days as integer), until = until - cast(:days as integer)",
             ):
@@ -89,7 +89,8 @@ async def a_home(desk: Desk, **more: Any) -> Home:
         for statement in (
             """insert into consultation_history (consultation_id, version, replaced_at, written_by_name, text, topics, urgency, consent, supports)
             values (:id, 1, now(), '試験 受付', :old, '{}', 'C', 'not_asked', '{}')""",
-            "update consultation set text = :text, version = 2, changed_at = received_at, changed_by = 'r1', changed_by_name = '試験 受付' where id = :id",
+            """update consultation set text = :text, version = 2, changed_at = received_at, changed_by = 'r1', changed_by_name = '試験 受付'
+            where id = :id""",
             """insert into draft (form_key, owner, content, started_at, saved_at) values (gen_random_uuid(), 'r1',
             jsonb_build_object('name', jsonb_build_array(cast(:name as text)), 'kana', jsonb_build_array(cast(:kana as text))), now(), now())""",
         ):
@@ -160,7 +161,7 @@ async def test_a_period_that_runs_is_refused_with_its_reason(desk: Desk) -> None
 
 
 async def test_an_open_case_and_an_open_watch_block_until_they_end(home: Home) -> None:
-    today = date.today()
+    today = erasures.day_of(datetime.now(UTC))
     case, plan = CaseId(uuid4()), uuid4()
     await home.hears(CaseOpened(**home.about, case_id=case, state=CaseState.ACTIVE, opened_on=today), "cases-elderly")
     await home.hears(
@@ -245,7 +246,7 @@ async def test_the_overview_lists_what_is_due_by_number_and_why_it_waits(home: H
 
 
 async def test_the_dry_run_of_the_unit_names_nobody(home: Home) -> None:
-    today = date.today()
+    today = erasures.day_of(datetime.now(UTC))
     async with home.desk.db.read() as rd:
         found = await erasures.plan(rd, HANDLERS.keepers, today, periods_on(today))
     kinds = {(one.record_class.value, one.household_id) for one in found}
