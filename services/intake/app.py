@@ -11,9 +11,11 @@ from services.intake import (
     routes_new,
     routes_protection,
     routes_register,
-)  # fmt: skip
+    routes_retention,
+)
 from services.intake.worker import create_worker
 from shared.runtime.settings import Settings
+from shared.runtime.sweeps import begin_sweeps
 from shared.runtime.unit import Unit
 from shared.runtime.web import create_web
 
@@ -21,7 +23,8 @@ from shared.runtime.web import create_web
 def create_app(settings: Settings) -> FastAPI:
     unit = Unit.load("services.intake")
     base = APIRouter(prefix=unit.base)
-    trade = (routes_new, routes_household, routes_consent, routes_register, routes_protection, routes_glass)
+    trade = (routes_new, routes_household, routes_consent, routes_register, routes_protection, routes_glass, routes_retention)
     for router in (one.router for one in trade):
         base.include_router(router)
-    return create_web(unit, settings, routers=[base, routes_accounts.router], create_worker=create_worker, mounts_sign_in=accounts.seen)
+    routers = [base, routes_accounts.router]
+    return create_web(unit, settings, routers=routers, create_worker=create_worker, on_start=[begin_sweeps], mounts_sign_in=accounts.seen)

@@ -6,6 +6,7 @@ from pydantic import ValidationError
 
 from services.intake import consent_store, disclosure, disclosure_store, drafts, glass_store, household_store, protection, store
 from services.intake.household import Household
+from services.intake.involved import hear_involvement
 from services.intake.receipt_number import local_day
 from shared.contracts.disclosure import Disclosure, DisclosureRequest, Refused
 from shared.contracts.referral import ReferralAccepted, ReferralDeclined, ReferralHeld, ReferralMade
@@ -16,6 +17,7 @@ from shared.runtime.database import Read, Transaction
 from shared.runtime.problems import NotFound, Refusal
 
 handlers = Handlers()
+hear_involvement(handlers)
 
 
 class AskedInAnothersName(Refusal):

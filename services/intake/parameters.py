@@ -39,6 +39,8 @@ class Parameters:
     #: 緊急閲覧の長さ（分）と、点検までの開庁日
     glass_minutes: int
     glass_review_days: int
+    #: 本人からではない相談の経路（CL-02）
+    lead_routes: tuple[str, ...]
 
     def reply_due(self, made_on: date, urgency: Urgency) -> date:
         """つなぎ先の返信期限。"""
@@ -62,4 +64,5 @@ def parameters_on(on: date, city: Path | None = None) -> Parameters:
         remind_days=found["protection.remind_days"].value,
         glass_minutes=found["glass.minutes"].value,
         glass_review_days=found["glass.review_days"].value,
+        lead_routes=tuple(found["lead.routes"].value),
     )

@@ -282,3 +282,46 @@ withdrawal_receipt = Table(
     Column("kept_under", ARRAY(Text), nullable=False),
     Column("done_on", Date),
 )
+
+#: ほかの窓口のケースと見守り。`until` が空なら続いている。
+involved = Table(
+    "involved",
+    metadata,
+    Column("trace_id", Uuid, primary_key=True),
+    Column("household_id", Uuid, nullable=False),
+    _text("unit"),
+    _text("kind"),
+    Column("since", Date),
+    Column("until", Date),
+)
+
+erasure = Table(
+    "erasure",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("household_id", Uuid, nullable=False, unique=True),
+    _text("reason"),
+    Column("erased_on", Date, nullable=False),
+    Column("decided_at", _MOMENT, nullable=False),
+    _text("decided_by"),
+    Column("removed", Integer, nullable=False),
+)
+
+erasure_receipt = Table(
+    "erasure_receipt",
+    metadata,
+    Column("erasure_id", Uuid, primary_key=True),
+    Column("unit", Text, primary_key=True),
+    Column("removed", Integer, nullable=False),
+    Column("kept_under", ARRAY(Text), nullable=False),
+    Column("kept_until", Date),
+    Column("done_on", Date),
+)
+
+lead_review = Table(
+    "lead_review",
+    metadata,
+    Column("consultation_id", Uuid, primary_key=True),
+    Column("reviewed_on", Date, nullable=False),
+    _text("reviewed_by"),
+)

@@ -7,6 +7,7 @@ from services.notify.review import begin_reviews
 from services.notify.stream import start_numbers, stop_numbers
 from services.notify.worker import create_worker
 from shared.runtime.settings import Settings
+from shared.runtime.sweeps import begin_sweeps
 from shared.runtime.unit import Unit
 from shared.runtime.web import create_web
 
@@ -14,4 +15,5 @@ from shared.runtime.web import create_web
 def create_app(settings: Settings) -> FastAPI:
     unit = Unit.load("services.notify")
     routers = [live.router, pages.router]
-    return create_web(unit, settings, routers=routers, create_worker=create_worker, on_start=[start_numbers, begin_reviews], on_stop=[stop_numbers])
+    starts = [start_numbers, begin_reviews, begin_sweeps]
+    return create_web(unit, settings, routers=routers, create_worker=create_worker, on_start=starts, on_stop=[stop_numbers])

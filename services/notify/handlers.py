@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
-from services.notify import escalation, review, store, watch
+from services.notify import erasure, escalation, review, store, watch
 from services.notify.deadlines import day_of
 from services.notify.facts import HEARD, Told, hear
 from services.notify.household import HouseholdFacts
@@ -30,6 +30,7 @@ def handlers(city: Path | None) -> Handlers:
 
     registry = Handlers()
     holds_no_copies(registry, "notify")
+    erasure.register(registry, city)
 
     @registry.on(*HEARD)
     async def heard(tx: Transaction, event: Event, envelope: Envelope) -> None:

@@ -1,6 +1,6 @@
 """The tables of notify (created by migrations/, compared with them by a test)."""
 
-from sqlalchemy import BigInteger, Boolean, Column, DateTime, Identity, Integer, MetaData, Table, Text, Uuid
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, Identity, Integer, MetaData, SmallInteger, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData()
@@ -46,4 +46,15 @@ inbox_change = Table(
     Column("announce", Boolean, nullable=False),
     Column("at", _MOMENT, nullable=False),
     Column("number", BigInteger, unique=True),
+)
+
+#: 消えた気づきの数（年度・ルール・重さ・状態ごと）
+alert_counted = Table(
+    "alert_counted",
+    metadata,
+    Column("fiscal_year", SmallInteger, primary_key=True),
+    Column("rule_id", Text, primary_key=True),
+    Column("severity", Text, primary_key=True),
+    Column("state", Text, primary_key=True),
+    Column("alerts", Integer, nullable=False),
 )

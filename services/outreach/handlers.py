@@ -2,7 +2,7 @@
 
 from uuid import uuid5
 
-from services.outreach import consents, disclosure, heard, identity, referral, store, withdrawal
+from services.outreach import consents, disclosure, erasure, heard, identity, referral, store, withdrawal
 from services.outreach.consents import Change
 from services.outreach.identity import Asking
 from shared.contracts.case import FactRecorded, FactRetracted
@@ -35,6 +35,7 @@ def outreach_handlers() -> Handlers:
     handlers.on(FactRecorded)(fact_recorded)
     handlers.on(FactRetracted)(fact_retracted)
     withdrawal.register(handlers)
+    erasure.register(handlers)
     return handlers
 
 

@@ -15,6 +15,7 @@ from shared.messaging.projection import Kept, OnEvent, Projection
 
 if TYPE_CHECKING:
     from shared.runtime.database import Database, Transaction
+    from shared.runtime.erasure import Keeper
 
 On = TypeVar("On", bound=OnEvent)
 OnTimer = Callable[["Transaction", "Timer"], Awaitable[None]]
@@ -83,6 +84,8 @@ class Handlers:
     responders: dict[str, OnRequest] = field(default_factory=dict)
     ignored: set[str] = field(default_factory=set)
     projections: dict[str, Projection] = field(default_factory=dict)
+    #: what the unit has of a household, and how it goes (shared/runtime/erasure.py)
+    keepers: "list[Keeper]" = field(default_factory=list)
 
     def on(self, *kinds: type[Event]) -> Callable[[On], On]:
         """Runs in the consumer's transaction; what it publishes carries the event as its cause."""
@@ -146,6 +149,7 @@ class Handlers:
             dict(self.responders),
             set(self.ignored),
             dict(self.projections),
+            list(self.keepers),
         )
 
     def check(self) -> None:

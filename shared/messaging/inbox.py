@@ -10,6 +10,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind
 
 from shared.contracts.event import Event
+from shared.contracts.retention import HouseholdErased
 from shared.messaging import held, positions
 from shared.messaging.decide import Verdict, decide
 from shared.messaging.delivery import Delivery
@@ -19,6 +20,8 @@ from shared.messaging.positions import Positions
 from shared.runtime import telemetry
 from shared.runtime.database import Transaction
 
+#: channels on which an erased household is still spoken of: the erasure itself, its receipts, and what concerns staff, not the household
+AFTER_ERASURE = frozenset({"retention", "receipt", "domain", "session", "access"})
 #: an event younger than this continues the trace that created it; a replay of last year must not
 LIVE = timedelta(minutes=15)
 
@@ -119,8 +122,11 @@ class Inbox:
         return False
 
     async def _apply(self, tx: Transaction, state: Positions, delivery: Delivery, envelope: Envelope, counts: Counts) -> None:
-        if envelope.type in self.handlers.events:
+        gone = envelope.subject in state.erased and envelope.channel not in AFTER_ERASURE
+        if envelope.type in self.handlers.events and not gone:
             await self._handle(tx, envelope, read_event(envelope, delivery.data))
+            if envelope.type == HouseholdErased.type_name():
+                state.erased.add(envelope.subject)
             counts.applied += 1
         else:
             counts.skipped += 1

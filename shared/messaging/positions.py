@@ -30,6 +30,7 @@ with fence as materialized (
     where name = $1 and epoch = $2 for update
 )
 select f.stream_seq, s.household, s.channel, s.last_seq, s.state, s.reason,
+       array(select e.household_id from erased_household e where e.household_id = any($4::uuid[])) as erased,
        exists (select from held_event h where h.source = s.source and h.household = s.household) as has_held
 from fence f left join consumer_subject s on s.source = $3 and s.household = any($4::uuid[])
 """
@@ -70,6 +71,8 @@ class Positions:
     anchor: tuple[int, str] | None = None
     canary: datetime | None = None
     with_held: set[UUID] = field(default_factory=set)
+    #: households whose records were erased: what still comes about them is passed over
+    erased: set[UUID] = field(default_factory=set)
     _subjects: dict[tuple[UUID, str], _Subject] = field(default_factory=dict)
     _set_aside: set[UUID] = field(default_factory=set)
 
@@ -132,7 +135,7 @@ async def load(connection: AsyncConnection, name: str, source: str, epoch: int, 
     rows = await sql.rows(connection, _LOAD, name, epoch, source, list(households), FROZEN_AFTER)
     if not rows:
         raise Fenced(name)
-    positions = Positions(name, source, rows[0].stream_seq)
+    positions = Positions(name, source, rows[0].stream_seq, erased=set(rows[0].erased))
     for row in rows:
         if row.household is not None:
             positions._add(row.household, row.channel, row.last_seq, row.state, row.reason)

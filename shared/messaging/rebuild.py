@@ -200,6 +200,7 @@ class _Run:
         await self._check_complete(tx.connection, sources)
         if self._projection.own:
             await self._take_own(tx.connection)
+        await self.shadow.pass_over_erased(tx.connection)
         tables = await (self.shadow.lay_over(tx.connection) if self._swap else self.shadow.compare(tx.connection))
         if self._together:
             await self._together(tx)

@@ -66,6 +66,13 @@ class Shadow:
         """Until the end of this transaction a table's plain name means the shadow's."""
         await sql.run(connection, f"select set_config('search_path', '\"{self.schema}\", ' || current_setting('search_path'), true)")
 
+    async def pass_over_erased(self, connection: AsyncConnection) -> None:
+        """The streams still tell of households that were erased here: they are no part of what is made again."""
+        for kept in self._projection.tables:
+            if any(row.name == "household_id" for row in await sql.rows(connection, _COLUMNS, f'"{kept.table}"')):
+                gone = f'delete from "{self.schema}"."{kept.table}" where household_id in (select household_id from erased_household)'  # noqa: S608
+                await sql.run(connection, gone)
+
     async def compare(self, connection: AsyncConnection) -> list[TableRebuilt]:
         return [await self._compare(connection, await self._shape(connection, kept)) for kept in self._projection.tables]
 

@@ -28,6 +28,7 @@ from shared.messaging.timers import Timers
 from shared.messaging.waiting import unless
 from shared.runtime.announce import hear_announcements
 from shared.runtime.database import Database
+from shared.runtime.erasure import hear_erasures
 from shared.runtime.rights import hear_rights
 from shared.runtime.sessions import hear_sessions
 from shared.runtime.settings import Settings
@@ -59,6 +60,7 @@ class Worker:
         hear_announcements(self.handlers)
         hear_rights(self.handlers)
         hear_sessions(self.handlers)
+        hear_erasures(self.handlers, unit, settings.city_parameters)
         if unit.publishes:
             self.handlers.serve(REPAIR)(repair.answer)
         self.handlers.check()

@@ -2,7 +2,7 @@
 
 from uuid import uuid5
 
-from services.cases.casework import consent, consents, disclosure, heard, identity, referral, store, withdrawal
+from services.cases.casework import consent, consents, disclosure, erasure, heard, identity, referral, store, withdrawal
 from services.cases.casework.decision import Outcome, japan_day
 from services.cases.casework.involvement import Kind, Trace
 from services.cases.casework.profile import Profile
@@ -24,6 +24,7 @@ def case_handlers(profile: Profile) -> Handlers:
     withdrawal.register(handlers, profile)
     _referrals(handlers, profile)
     disclosure.register(handlers, profile)
+    erasure.register(handlers)
     return handlers
 
 

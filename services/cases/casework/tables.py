@@ -70,3 +70,5 @@ identity = _table(
 involvement = _table(
     "involvement", _id("trace_id", True), _id("household_id"), _text("unit"), _text("kind"), _day("since"), _day("until"), _id("consultation_id")
 )  # fmt: skip
+#: 消した世帯の、法が残すケース
+kept_case = _table("kept_case", _id("case_id", True), _id("household_id"), _text("record_class"), _day("due_on"))
