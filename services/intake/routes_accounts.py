@@ -12,12 +12,14 @@ from services.intake.accounts import AccountUnknown
 from shared.contracts.event import StaffId
 from shared.desk import redirect, render
 from shared.runtime import audit
-from shared.runtime.auth import ROLE_LABELS, Recent, Staff, requires
+from shared.runtime.auth import ROLE_LABELS, Recent, Staff
 from shared.runtime.database import Rd, Tx
+from shared.runtime.policies import Gate
 from shared.runtime.problems import NotAllowed, refusals
+from shared.runtime.rights import enters
 
 router = APIRouter(prefix="/auth/accounts", responses=refusals(NotAllowed))
-Manager = Annotated[Staff, requires("manager")]
+Manager = Annotated[Staff, enters(Gate.MANAGE_ACCOUNTS)]
 
 
 @router.get("")

@@ -16,18 +16,20 @@ from shared.contracts.retention import HoldReason
 from shared.desk import redirect, render
 from shared.runtime import audit, holds
 from shared.runtime.announce import unit_titles
-from shared.runtime.auth import Staff, requires
+from shared.runtime.auth import Staff
 from shared.runtime.database import Rd, Tx
 from shared.runtime.holds import HoldNotFound
+from shared.runtime.policies import Gate
 from shared.runtime.problems import ChangedMeanwhile, FormIncomplete, NotFound, refusals
 from shared.runtime.retention import Periods, RecordClass
+from shared.runtime.rights import enters
 
 router = APIRouter(prefix="/retention")
 PAGE = 50
 #: 停止を解くわけ
 LIFTED = {"answered": "開示・訂正・利用停止の決定をした", "settled": "争いが終わった", "ended": "調査が終わった", "mistake": "誤って停止した"}
 #: 決める人
-Decider = Annotated[Staff, requires("manager")]
+Decider = Annotated[Staff, enters(Gate.MANAGE_RETENTION)]
 
 
 class NotConfirmed(FormIncomplete):

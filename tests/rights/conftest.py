@@ -61,7 +61,7 @@ async def _plant_case(place: Place) -> None:
         await desk.hear(event)
         await desk.told_who(event.referral_id)
         place.real |= {"household_id": HOUSEHOLD, "member_id": MOTHER, "referral_id": event.referral_id}
-        case = await desk.accepted(event.referral_id, person(place.app.state.profile.writers, place.unit))
+        case = await desk.accepted(event.referral_id, person("coordinator" if place.unit.code == "cases-center" else "caseworker", place.unit))
         place.real["case_id"] = UUID(case.removeprefix("/cases/"))
 
 
