@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import jaconv
 
+from services.intake.search_key import kana_key
 from shared.desk.wareki import to_wareki
 
 
@@ -63,7 +64,8 @@ class Canary:
 
 
 def _readings(kana: str) -> Iterator[str]:
-    yield from (kana, jaconv.kata2hira(kana), jaconv.z2h(kana, kana=True))
+    """The last one is the reading as the reception keeps it for searching."""
+    yield from (kana, jaconv.kata2hira(kana), jaconv.z2h(kana, kana=True), kana_key(kana))
 
 
 def _wide(text: str) -> str:
@@ -80,7 +82,7 @@ def _days(day: date) -> Iterator[str]:
     era = day.year - 1925
     western = [day.isoformat(), f"{day:%Y%m%d}", f"{day:%Y/%m/%d}", f"{day:%Y.%m.%d}", f"{day.year}年{day.month}月{day.day}日"]
     ours = [to_wareki(day), f"S{era}.{day.month}.{day.day}", f"s{era}.{day.month}.{day.day}", f"S{era}/{day.month}/{day.day}"]
-    ours += [f"昭{era}.{day.month}.{day.day}", f"昭和{era}年{day.month}月{day.day}日"]
+    ours += [f"S{era}{day:%m%d}", f"昭{era}.{day.month}.{day.day}", f"昭和{era}年{day.month}月{day.day}日"]
     for one in (*western, *ours):
         yield from (one, _wide(one))
 
@@ -131,7 +133,7 @@ class Finding:
 
 
 class Scanner:
-    """Looks for every clue in every writing. Equal data is looked at once, however often it was written."""
+    """Looks for every clue in every writing. Equal data in one kind of place counts once; in tables every column counts."""
 
     BREAK = b"\n\x00\x00\n"
 
@@ -144,10 +146,8 @@ class Scanner:
                         self.needles.setdefault(needle, (clue, f"{form} as {variant}"))
 
     def find(self, pieces: Iterable[Piece]) -> list[Finding]:
-        seen: dict[bytes, Piece] = {}
-        for piece in pieces:
-            seen.setdefault(piece.place.encode() + self.BREAK + piece.data, piece)
-        whole = self.BREAK.join(piece.data for piece in seen.values())
+        seen = {(piece.place, piece.where if piece.place == "table" else "", piece.data): piece for piece in pieces}
+        whole = self.BREAK.join({piece.data for piece in seen.values()})
         suspects = [needle for needle in self.needles if needle in whole]
         return [Finding(piece.place, piece.where, *self.needles[needle]) for needle in suspects for piece in seen.values() if needle in piece.data]
 
