@@ -19,6 +19,7 @@ SAID = {
     "名だけ": f"母（{MAIN.given}）",
     "カナ": MAIN.kana,
     "カナ、空白なし": MAIN.family_kana + MAIN.given_kana,
+    "さがすための形": "キララサカトキオ",
     "半角カナ": "ｷﾗﾗｻﾞｶ ﾄｷｦ",
     "ひらがな": "きららざか ときを",
     "ところ": f"{MAIN.town}9001番地",
@@ -68,10 +69,13 @@ def test_a_finding_names_the_place_the_clue_and_the_writing() -> None:
     assert (one.place, one.where, one.clue, one.variant) == ("table", "intake.audit", "town", "蜃気楼町 as percent")
 
 
-def test_equal_data_in_two_places_is_two_findings_and_in_one_place_one() -> None:
+def test_equal_data_counts_once_in_a_kind_of_place_and_for_each_column_of_a_table() -> None:
     data = MAIN.phone.encode()
-    found = SCANNER.find([Piece("log", "1", data), Piece("log", "2", data), Piece("url", "3", data)])
-    assert {(one.place, one.where) for one in found} == {("log", "1"), ("url", "3")}
+    found = SCANNER.find(
+        [Piece(place, where, data) for place, where in (("log", "1"), ("log", "2"), ("url", "3"), ("table", "a.x"), ("table", "a.y"))]
+    )
+    assert sorted(one.place for one in found) == ["log", "table", "table", "url"]
+    assert {one.where for one in found if one.place == "table"} == {"a.x", "a.y"}
 
 
 def test_a_clue_is_not_put_together_from_two_pieces() -> None:
