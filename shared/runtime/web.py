@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.desk import DeskFiles, render
 from shared.messaging import Worker
-from shared.runtime import telemetry
+from shared.runtime import audit, telemetry
 from shared.runtime.announce import Navigation, announce
 from shared.runtime.auth import COOKIE, SignInNeeded, cookie_header, renewed, unseal
 from shared.runtime.database import Database
@@ -79,6 +79,7 @@ class DeskMiddleware:
         request.state.staff = ticket.staff if ticket else None
         request.state.ticket = ticket
         request.state.request_id = uuid.uuid4().hex[:12]
+        audit.seat.set(audit.Seat(ticket.sid if ticket else None, request.client.host if request.client else None))
         fresh = renewed(ticket, self.settings) if ticket else None
         if ticket:
             await self._refresh_navigation()
