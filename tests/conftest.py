@@ -23,6 +23,7 @@ import asyncpg
 import pytest
 
 from deploy.onebox.broker import BrokerFailed, EmbeddedNats
+from deploy.onebox.databases import KEEP_AUDIT, run_script
 from deploy.onebox.ports import free_port
 from deploy.onebox.postgres import EmbeddedPostgres, PostgresFailed
 from shared.runtime.database import Database
@@ -133,7 +134,7 @@ class Templates:
                 await self._make(admin, unit)
             self.count += 1
             name = f"{unit.database}_{self.count}"
-            await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{unit.database}" OWNER "{unit.database}"')
+            await self._copy(admin, unit, name)
         finally:
             await admin.close()
         return name, self.url(unit, name)
@@ -143,7 +144,14 @@ class Templates:
         await admin.execute(f"CREATE ROLE \"{unit.database}\" LOGIN PASSWORD '{PASSWORD}'")
         await admin.execute(f'CREATE DATABASE "{unit.database}" OWNER "{unit.database}"')
         await upgrade(self.url(unit, unit.database), unit)
+        await run_script(self.postgres.dsn(unit.database), KEEP_AUDIT)
         self.made.add(unit.database)
+
+    async def _copy(self, admin: asyncpg.Connection, unit: Unit, name: str) -> None:
+        """As an installation is: what keep_audit.sql gave away does not come back to the unit's role with the copy."""
+        owner = await admin.fetchval("SELECT datdba::regrole::text FROM pg_database WHERE datname = $1", unit.database)
+        await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{unit.database}" OWNER "{owner}"')
+        await admin.execute(f'GRANT CONNECT, CREATE, TEMPORARY ON DATABASE "{name}" TO "{unit.database}"')
 
     async def drop(self, name: str) -> None:
         admin = await asyncpg.connect(self.postgres.dsn())

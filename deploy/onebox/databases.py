@@ -6,14 +6,16 @@ import os
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
 from asyncpg.exceptions import InsufficientPrivilegeError, PostgresError
 
+from deploy.onebox.home import ROOT
 from deploy.onebox.progress import Say
 from deploy.onebox.trouble import Trouble
-from shared.runtime.migrate import upgrade
+from shared.runtime.migrate import changes_the_audit, upgrade
 from shared.runtime.unit import Unit
 
 
@@ -28,6 +30,10 @@ class Server:
     def dsn(self) -> str:
         scheme, rest = self.admin_url.split("://", 1)
         return f"{scheme.partition('+')[0]}://{rest}"
+
+    def dsn_of(self, database: str) -> str:
+        """管理者として、そのデータベースへ。"""
+        return urlunsplit(urlsplit(self.dsn)._replace(path=f"/{database}"))
 
     def url(self, unit: Unit, password: str) -> str:
         """そのユニットの DATABASE_URL。"""
@@ -104,7 +110,26 @@ async def _database(admin: asyncpg.Connection, unit: Unit, version: int) -> None
 
 
 async def migrate(server: Server, units: Sequence[Unit], passwords: dict[str, str], say: Say) -> None:
-    """すべてのユニットのデータベースを最新の形にする。一つずつ: alembic はプロセスに一つの文脈しか持てない。"""
+    """すべてのユニットのデータベースを最新の形にし、監査の表を守る。一つずつ: alembic はプロセスに一つの文脈しか持てない。"""
     for number, unit in enumerate(units, 1):
         say(f"{number}/{len(units)} {unit.code}")
-        await upgrade(server.url(unit, passwords[unit.code]), unit)
+        url = server.url(unit, passwords[unit.code])
+        if await changes_the_audit(url, unit):
+            await run_script(server.dsn_of(unit.database), OPEN_AUDIT)
+        try:
+            await upgrade(url, unit)
+        finally:
+            await run_script(server.dsn_of(unit.database), KEEP_AUDIT)
+
+
+#: what a production's own administrator runs with psql (deploy/postgres/README.md)
+KEEP_AUDIT, OPEN_AUDIT = (ROOT / "deploy" / "postgres" / name for name in ("keep_audit.sql", "open_audit.sql"))
+
+
+async def run_script(dsn: str, script: Path) -> None:
+    """管理者として SQL のファイルを実行する。"""
+    admin = await asyncpg.connect(dsn, timeout=15)
+    try:
+        await admin.execute(script.read_text(encoding="utf-8"))
+    finally:
+        await admin.close()

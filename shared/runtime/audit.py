@@ -1,5 +1,12 @@
-"""Who saw or did what, for what purpose: rows that can only be added. Never a name, never free text."""
+"""Who saw or did what, for what purpose, and what was given: rows that can only be added. Never a name, never free text.
 
+The database itself keeps the rows (deploy/postgres/keep_audit.sql): the unit's own role may add and read, nothing else.
+"""
+
+from collections.abc import Iterable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import text
@@ -11,10 +18,29 @@ from shared.runtime.telemetry import trace_id
 
 _INSERT = text(
     """
-    insert into audit (at, actor, roles, action, object_kind, object_id, household_id, purpose, legal_basis, trace_id)
-    values (:at, :actor, :roles, :action, :object_kind, :object_id, :household_id, :purpose, :legal_basis, :trace_id)
+    insert into audit (at, actor, roles, action, object_kind, object_id, household_id, purpose, legal_basis, trace_id, households, returned,
+      decision, sid, terminal)
+    values (:at, :actor, :roles, :action, :object_kind, :object_id, :household_id, :purpose, :legal_basis, :trace_id, :households, :returned,
+      :decision, :sid, :terminal)
     """
 )
+
+
+class Decision(StrEnum):
+    ALLOW = "allow"
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """From where somebody asks: the session and the terminal's address."""
+
+    sid: str | None = None
+    terminal: str | None = None
+
+
+#: of the request that is being answered; empty in workers and commands
+seat: ContextVar[Seat] = ContextVar("seat", default=Seat())  # noqa: B039 (frozen)
 
 
 async def record(
@@ -25,10 +51,17 @@ async def record(
     object_id: object,
     *,
     household_id: UUID | None = None,
+    households: Iterable[UUID] = (),
+    returned: Iterable[str] = (),
     purpose: str | None = None,
     legal_basis: LegalBasis | None = None,
+    decision: Decision = Decision.ALLOW,
 ) -> None:
-    """`action` is a verb code (view, search, create, update, print, disclose …); reading is recorded in the reader's own transaction."""
+    """`action` is a verb code (view, search, create, update, print, disclose …); reading is recorded in the reader's own transaction.
+
+    `households`: those that a list or a search showed, so that each of them finds this row. `returned`: codes of what was given (audit_words.py).
+    """
+    where = seat.get()
     await handle.connection.execute(
         _INSERT,
         {
@@ -42,5 +75,10 @@ async def record(
             "purpose": purpose,
             "legal_basis": legal_basis,
             "trace_id": trace_id(),
+            "households": list(dict.fromkeys(households)),
+            "returned": list(returned),
+            "decision": decision,
+            "sid": where.sid,
+            "terminal": where.terminal,
         },
     )

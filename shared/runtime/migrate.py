@@ -6,6 +6,8 @@ the common casework and a domain's own tables move independently.
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -36,5 +38,21 @@ async def upgrade(database_url: str, unit: Unit) -> None:
         async with engine.connect() as connection:
             await connection.run_sync(_upgrade, unit)
             await connection.commit()
+    finally:
+        await engine.dispose()
+
+
+def _changes_the_audit(connection: Connection, unit: Unit) -> bool:
+    current = MigrationContext.configure(connection).get_current_heads()
+    had = {revision for revision in current if revision.startswith("runtime_")}
+    return bool(had) and not had & set(ScriptDirectory.from_config(configuration(unit)).get_heads())
+
+
+async def changes_the_audit(database_url: str, unit: Unit) -> bool:
+    """Whether `upgrade` would run revisions of the runtime on a database that has an audit already: its tables belong to somebody else then."""
+    engine = create_async_engine(database_url)
+    try:
+        async with engine.connect() as connection:
+            return await connection.run_sync(_changes_the_audit, unit)
     finally:
         await engine.dispose()

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.desk import DeskFiles, render
 from shared.messaging import Worker
-from shared.runtime import telemetry
+from shared.runtime import audit, telemetry
 from shared.runtime.announce import Navigation, announce
 from shared.runtime.auth import SignInAgain, SignInNeeded, staff_of
 from shared.runtime.database import Database
@@ -86,6 +86,7 @@ class DeskMiddleware:
         request.state.ticket = ticket
         request.state.staff = staff_of(ticket) if ticket and not ended else None
         request.state.request_id = uuid.uuid4().hex[:12]
+        audit.seat.set(audit.Seat(ticket.sid if ticket else None, request.client.host if request.client else None))
         fresh = renewed(ticket, self.settings) if ticket and not ended else None
 
         async def with_headers(message: Message) -> None:

@@ -1,5 +1,6 @@
 """One role, one password, one database per unit — and no way from one into another."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from deploy.onebox.databases import Server, migrate, prepare
 from deploy.onebox.postgres import EmbeddedPostgres
 from deploy.onebox.trouble import Trouble
-from shared.runtime.unit import Unit
+from shared.runtime.unit import TREE, Unit
 
 ELDERLY = Unit(
     code="x-elderly", title="試験用", package="", base="/x", accepts_referrals=False, welfare_domain=None, publishes=(), consumes=(), serves=(),
@@ -75,6 +76,42 @@ async def test_an_administrator_who_is_not_superuser_is_enough(postgres: Embedde
     await prepare(given, [unit], {"y": "y"})
     connection = await connect(given, unit, "y")
     assert await connection.fetchval("SELECT datlocale FROM pg_database WHERE datname = 'y_unit'") == "PG_UNICODE_FAST"
+    await connection.close()
+
+
+async def test_the_audit_is_kept_by_an_administrator_who_is_no_superuser(postgres: EmbeddedPostgres) -> None:
+    admin = await asyncpg.connect(postgres.dsn())
+    await admin.execute("CREATE ROLE audit_dba LOGIN CREATEDB CREATEROLE PASSWORD 'dba'")
+    # whoever kept the audit first on this server must let this one in: here it is the superuser, whose tests came before
+    if await admin.fetchval("SELECT true FROM pg_roles WHERE rolname = 'tsunagari_auditor'"):
+        await admin.execute("GRANT tsunagari_auditor TO audit_dba WITH ADMIN TRUE, INHERIT TRUE, SET TRUE")
+    await admin.close()
+    given, unit = Server(postgres.url(user="audit_dba", password="dba"), owned=False), replace(ELDERLY, code="k", database="k_unit")
+    for _ in range(2):
+        await prepare(given, [unit], {"k": "k"})
+        await migrate(given, [unit], {"k": "k"}, str)
+    connection = await connect(given, unit, "k")
+    await connection.execute("INSERT INTO audit (at, actor, action, object_kind, object_id) VALUES (now(), 'a', 'view', 'x', 'x')")
+    for forbidden in ("DELETE FROM audit", "DROP TABLE audit", "DROP DATABASE k_unit", "DROP SCHEMA public CASCADE"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute(forbidden)
+    await connection.close()
+
+
+async def test_a_later_migration_may_change_the_audit_and_it_is_kept_again(server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    await migrate(server, [ELDERLY], PASSWORDS, str)
+    versions = tmp_path / "versions"
+    shutil.copytree(TREE / "shared/runtime/migrations/versions", versions, ignore=shutil.ignore_patterns("__pycache__"))
+    (versions / "9999_later.py").write_text(
+        'from alembic import op\nrevision = "runtime_9999"\ndown_revision = "runtime_0004"\nbranch_labels = depends_on = None\n'
+        'def upgrade():\n    op.execute("alter table audit add column later text")\n'
+    )
+    later = replace(ELDERLY, migrations=(str(tmp_path),))
+    await migrate(server, [later], PASSWORDS, str)
+    connection = await connect(server, ELDERLY, "e&l/d:e@r")
+    assert await connection.fetchval("SELECT count(later) FROM audit") == 0
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await connection.execute("DELETE FROM audit")
     await connection.close()
 
 
