@@ -86,7 +86,7 @@ class DeskMiddleware:
         request.state.ticket = ticket
         request.state.staff = staff_of(ticket) if ticket and not ended else None
         request.state.request_id = uuid.uuid4().hex[:12]
-        audit.seat.set(audit.Seat(ticket.sid if ticket else None, request.client.host if request.client else None))
+        audit.seat.set(audit.Seat(str(ticket.sid) if ticket else None, request.client.host if request.client else None))
         fresh = renewed(ticket, self.settings) if ticket and not ended else None
 
         async def with_headers(message: Message) -> None:

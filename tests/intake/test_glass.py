@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -120,7 +119,7 @@ async def test_without_a_reason_nothing_opens(desk: Desk, given: dict[str, str],
     assert not await desk.rows("select 1 from break_glass")
 
 
-@pytest.mark.parametrize("number", ["'; drop table household;--", "../../etc", "R8-0001\r\nX: 1", "\u202e", str(uuid4())])
+@pytest.mark.parametrize("number", ["'; drop table household;--", "../../etc", "R8-0001\r\nX: 1", "\u202e", "00000000-0000-4000-8000-00000000dead"])
 async def test_a_hostile_number_is_just_unknown(desk: Desk, number: str) -> None:
     await home(desk)
     answer = await ask(desk, number)
