@@ -81,6 +81,13 @@ _GONE = (
     text("delete from consultation where household_id = :household_id"),
     text("delete from not_same_household where household_id = :household_id or other_id = :household_id"),
     text("delete from involved where household_id = :household_id"),
+    text("delete from consent_paper where consent_id in (select id from consent where household_id = :household_id)"),
+    text("delete from withdrawal_receipt where withdrawal_id in (select id from consent_withdrawal where household_id = :household_id)"),
+    text("delete from consent_withdrawal where household_id = :household_id"),
+    text("delete from consent where household_id = :household_id"),
+    text("delete from protection_note where household_id = :household_id"),
+    # who broke the glass stays, what was written about the household does not
+    text("update glass_request set note = '' where household_id = :household_id and note <> ''"),
     text("delete from member where household_id = :household_id"),
     text("delete from household where id = :household_id"),
 )

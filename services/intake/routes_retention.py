@@ -18,7 +18,7 @@ from shared.runtime import audit, holds
 from shared.runtime.announce import unit_titles
 from shared.runtime.auth import Staff
 from shared.runtime.database import Rd, Tx
-from shared.runtime.holds import HoldNotFound
+from shared.runtime.holds import HoldNotFound, LiftReason
 from shared.runtime.policies import Gate
 from shared.runtime.problems import ChangedMeanwhile, FormIncomplete, NotFound, refusals
 from shared.runtime.retention import Periods, RecordClass
@@ -26,8 +26,7 @@ from shared.runtime.rights import enters
 
 router = APIRouter(prefix="/retention")
 PAGE = 50
-#: 停止を解くわけ
-LIFTED = {"answered": "開示・訂正・利用停止の決定をした", "settled": "争いが終わった", "ended": "調査が終わった", "mistake": "誤って停止した"}
+LIFTED = [(one.value, one.label) for one in LiftReason]
 #: 決める人
 Decider = Annotated[Staff, enters(Gate.MANAGE_RETENTION)]
 
@@ -83,7 +82,7 @@ async def overview(request: Request, rd: Rd, staff: Decider, today: OnDay, given
         "pages": -(-len(over) // PAGE),
         "leads": await _leads(rd, today, given),
         "holds": await holds.open_ones(rd),
-        "lifted": list(LIFTED.items()),
+        "lifted": LIFTED,
         "periods": [(one.label, given.of[one]) for one in RecordClass],
         "today": today.date,
         "errors": {},
@@ -127,7 +126,7 @@ async def dry_run(request: Request, household_id: UUID, rd: Rd, staff: Decider, 
         "kinds": {"case": "ケース", "watch": "見守り"},
         "holds": await holds.of_household(rd, household_id),
         "hold_reasons": [(one.value, one.label) for one in HoldReason],
-        "lifted": list(LIFTED.items()),
+        "lifted": LIFTED,
         "titles": await unit_titles(rd),
         "errors": {},
     }
@@ -158,9 +157,9 @@ async def place_hold(request: Request, household_id: UUID, tx: Tx, staff: Decide
 @router.post("/holds/{hold_id}/lift", responses=refusals(HoldNotFound, HoldNeedsReason))
 async def lift_hold(request: Request, hold_id: UUID, tx: Tx, staff: Decider, form: Form) -> Response:
     why = str(form.get("why", ""))
-    if why not in LIFTED:
+    if why not in list(LiftReason):
         raise HoldNeedsReason
-    await holds.lift(tx, staff, hold_id, purpose=why)
+    await holds.lift(tx, staff, hold_id, why=LiftReason(why))
     return redirect(request, "/intake/retention")
 
 

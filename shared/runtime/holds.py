@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from enum import StrEnum
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
@@ -47,6 +48,20 @@ class Hold:
     lifted_by: str | None
 
 
+class LiftReason(StrEnum):
+    """停止を解くわけ。"""
+
+    ANSWERED = "answered"
+    SETTLED = "settled"
+    ENDED = "ended"
+    MISTAKE = "mistake"
+
+    @property
+    def label(self) -> str:
+        words = {"answered": "開示・訂正・利用停止の決定をした", "settled": "争いが終わった", "ended": "調査が終わった", "mistake": "誤って停止した"}
+        return words[self.value]
+
+
 class HoldNotFound(NotFound):
     code = "hold_not_found"
     sentence = "この停止は見つからないか、もう解かれています。画面を開き直してください。"
@@ -61,14 +76,14 @@ async def place(tx: Transaction, staff: Staff, household_id: HouseholdId, reason
     return hold_id
 
 
-async def lift(tx: Transaction, staff: Staff, hold_id: UUID, *, purpose: str) -> Hold:
-    """解いて、記録し、知らせる。`purpose` は解いた理由の区分。Raises HoldNotFound."""
+async def lift(tx: Transaction, staff: Staff, hold_id: UUID, *, why: LiftReason) -> Hold:
+    """解いて、記録し、知らせる。Raises HoldNotFound."""
     row = await tx.row(_ONE, {"hold_id": hold_id})
     if row is None or row.lifted_on is not None:
         raise HoldNotFound
     on = tx.now.astimezone(_JST).date()
     await tx.execute(_LIFT, {"hold_id": hold_id, "household_id": row.household_id, "reason": row.reason, "on": on, "by": staff.sub})
-    await audit.record(tx, staff, "lift", "legal_hold", hold_id, household_id=row.household_id, purpose=purpose)
+    await audit.record(tx, staff, "lift", "legal_hold", hold_id, household_id=row.household_id, purpose=why.value)
     tx.publish(HoldLifted(household_id=row.household_id, legal_basis=BASIS, hold_id=hold_id, lifted_on=on))
     return _hold(row)
 

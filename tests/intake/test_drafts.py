@@ -85,7 +85,7 @@ async def test_a_forgotten_draft_goes_after_thirty_days(desk: Desk) -> None:
 
     form = sheet()
     await desk.post(PART, form, htmx=True)
-    (timer,) = await desk.rows("select kind, key, due_at, now() as now from timer")
+    (timer,) = await desk.rows("select kind, key, due_at, now() as now from timer where kind = 'draft'")
     assert timer.due_at - timer.now > timedelta(days=29)
     async with desk.db.transaction() as tx:
         await handlers.timers["draft"](tx, Timer("draft", timer.key, timer.due_at))

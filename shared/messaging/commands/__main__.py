@@ -2,7 +2,7 @@
 
 import typer
 
-from shared.messaging.commands import aside, drill, provisioning, rebuilding, status, streams
+from shared.messaging.commands import aside, drill, provisioning, rebuilding, retention, status, streams
 from shared.messaging.commands.say import Refused, refuse
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="つながり / Tsunagari")
@@ -10,6 +10,9 @@ messaging = typer.Typer(no_args_is_help=True, help="便りの背骨を見る・�
 app.add_typer(messaging, name="messaging")
 for part in (status, aside, streams, rebuilding, provisioning, drill):
     part.register(messaging)
+retaining = typer.Typer(no_args_is_help=True, help="保存期間と消去 / what is due, what must stay, what must go again")
+app.add_typer(retaining, name="retention")
+retention.register(retaining)
 
 
 @app.callback()
