@@ -41,8 +41,9 @@ async def pane(handle: Read, staff: Staff, today: Today, sheet: Sheet) -> Pane:
     found = await candidate_search.search(handle, asked, today.parameters.weights, today=today.date, not_same=frozenset(sheet.not_same))
     households = await household_store.load_many(handle, [one.household_id for one in found])
     if found:
-        shown = " ".join(str(one.household_id) for one in found)
-        await audit.record(handle, staff, "search", "household", shown, purpose="intake")
+        await audit.record(
+            handle, staff, "search", "household", len(found), households=households, returned=("name", "birth", "address"), purpose="intake"
+        )
     cards = tuple(pages.card(one, households[one.household_id], today.date) for one in found)
     return Pane(cards, asked=any(one.has_keys for one in asked))
 
@@ -52,5 +53,6 @@ async def _linked(handle: Read, staff: Staff, today: Today, sheet: Sheet, househ
         household = await household_store.load(handle, household_id)
     except NotFound:
         return Pane(asked=True)
-    await audit.record(handle, staff, "view", "household", household.id, household_id=household.id, purpose="intake")
+    given = pages.given(handle, household.id)
+    await audit.record(handle, staff, "view", "household", household.id, household_id=household.id, returned=given, purpose="intake")
     return Pane(linked=pages.linked(household, sheet, today.date), asked=True)

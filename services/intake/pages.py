@@ -18,10 +18,17 @@ from shared.contracts.consultation import ConsentState
 from shared.contracts.household import Area, LeavingReason, MemberRole
 from shared.contracts.referral import DeclineReason
 from shared.runtime.announce import AnnouncedUnit
+from shared.runtime.database import Read
 
 Option = tuple[str, ...]
 ANSWERS = {"made": "返事待ち", "accepted": "受理", "declined": "不受理", "held": "保留"}
 _URGENCY_TONES = {"A": "danger", "B": "warning"}
+
+
+def given(handle: Read, household_id: UUID, *more: str) -> tuple[str, ...]:
+    """Codes of what a page about this household gives to this reader, for the audit."""
+    place = ("phone", "address") if handle.rights is None or handle.rights.sees_place(household_id) else ("masked",)
+    return ("name", "birth", *place, *more)
 
 
 def choices(today: date) -> dict[str, Sequence[Option]]:

@@ -36,7 +36,9 @@ async def search(request: Request, tx: Tx, staff: Desk, today: OnDay, fields: Fi
     wanted, errors = member_form.wanted(typed, fields, today.date)
     found = [] if errors else await candidate_search.look_up(tx, wanted)
     homes = await household_store.load_many(tx, [household_id for household_id, _ in found])
-    await audit.record(tx, staff, "search", "household", " ".join(str(home) for home in homes) or "none", purpose="lookup")
+    await audit.record(
+        tx, staff, "search", "household", len(homes), households=homes, returned=("name", "birth", "address") if homes else (), purpose="lookup"
+    )
     people = [pages.found_person(homes[household_id], member_id, today.date) for household_id, member_id in found]
     values = {name: typed.one(name) for name in ("name", "kana", "birth", "phone")}
     context = {"typed": values, "people": people, "errors": errors, "limit": candidate_search.SHOWN}
@@ -70,7 +72,7 @@ class Screen:
 @router.get("/households/{household_id}")
 async def show(request: Request, household_id: UUID, rd: Rd, staff: HouseholdReader, today: OnDay) -> Response:
     home = await household_store.load(rd, household_id)
-    await audit.record(rd, staff, "view", "household", home.id, household_id=home.id, purpose="intake")
+    await audit.record(rd, staff, "view", "household", home.id, household_id=home.id, returned=pages.given(rd, home.id), purpose="intake")
     return await Screen(request, rd, staff, today).show(home)
 
 
@@ -80,7 +82,7 @@ async def header(request: Request, household_id: UUID, rd: Rd, staff: HeaderRead
     home = await household_store.load(rd, household_id)
     if rd.rights and not rd.rights.sees_place(home.id):
         home = protection.masked(home)
-    await audit.record(rd, staff, "view", "household", home.id, household_id=home.id, purpose="header")
+    await audit.record(rd, staff, "view", "household", home.id, household_id=home.id, returned=("name",), purpose="header")
     lines = pages.member_lines(home, today.date)
     first = home.present[0] if home.present else None
     return render(request, "household_header.html", {"home": home, "first": first, "lines": lines, "today": today.date})
@@ -91,7 +93,7 @@ async def edit(request: Request, household_id: UUID, member_id: UUID, rd: Rd, st
     """世帯員の訂正の様式。"""
     home = await household_store.load(rd, household_id)
     member = home.member(member_id)
-    await audit.record(rd, staff, "view", "member", member.id, household_id=home.id, purpose="intake")
+    await audit.record(rd, staff, "view", "member", member.id, household_id=home.id, returned=pages.given(rd, home.id), purpose="intake")
     values = {"member": member, "home": home, "typed": pages.person_typed(member.person), "version": member.version, "errors": {}, "conflict": None}
     return render(request, "member.html", pages.choices(today.date) | values | {"today": today.date})
 

@@ -59,7 +59,7 @@ def _row(one: Protection, home: Household, today: Today) -> dict[str, Any]:
 @router.get("/households/{household_id}/protection", responses=refusals(NotFound))
 async def show(request: Request, household_id: UUID, rd: Rd, staff: Declarer, today: OnDay) -> Response:
     home = await household_store.load(rd, household_id)
-    await audit.record(rd, staff, "view", "protection", home.id, household_id=home.id, purpose="protection")
+    await audit.record(rd, staff, "view", "protection", home.id, household_id=home.id, returned=("name", "protection"), purpose="protection")
     return render(request, "protection.html", await _page(rd, home, today))
 
 
@@ -90,7 +90,8 @@ async def standing(request: Request, rd: Rd, staff: Officer, today: OnDay) -> Re
     found = await protection_store.standing(rd)
     homes = await household_store.load_many(rd, {one.household_id for one in found})
     rows = [_row(one, homes[one.household_id], today) for one in found if one.household_id in homes]
-    await audit.record(rd, staff, "list", "protection", " ".join(str(one.household_id) for one in found) or "none", purpose="protection")
+    homes_shown = [one.household_id for one in found]
+    await audit.record(rd, staff, "list", "protection", len(found), households=homes_shown, returned=("name", "protection"), purpose="protection")
     return render(request, "protections.html", {"rows": rows, "remind_days": today.parameters.remind_days})
 
 

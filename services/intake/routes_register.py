@@ -55,7 +55,8 @@ async def register(request: Request, rd: Rd, staff: RegisterReader, today: OnDay
     entries, counts = await lists.entries(rd, wanted, today.date)
     shown = entries[(wanted.page - 1) * lists.PAGE : wanted.page * lists.PAGE]
     if shown:
-        await audit.record(rd, staff, "list", "consultation", " ".join(entry.receipt_no for entry in shown), purpose="register")
+        receipts, homes = " ".join(entry.receipt_no for entry in shown), [entry.household_id for entry in shown]
+        await audit.record(rd, staff, "list", "consultation", receipts, households=homes, returned=("name",), purpose="register")
     context = {
         "entries": shown,
         "found": len(entries),
@@ -114,7 +115,8 @@ async def record(request: Request, consultation_id: UUID, rd: Rd, staff: RecordR
     one = await store.load(rd, consultation_id)
     if rd.rights:
         rd.rights.check(Level.SUMMARY, one.household_id)
-    await audit.record(rd, staff, "view", "consultation", one.id, household_id=one.household_id, purpose="intake")
+    given = pages.given(rd, one.household_id, "consultation")
+    await audit.record(rd, staff, "view", "consultation", one.id, household_id=one.household_id, returned=given, purpose="intake")
     return await Record(request, rd, staff, today).show(one)
 
 

@@ -54,6 +54,7 @@ async def _html(request: Request, change: Change, staff: Staff) -> str:
         if not rights.may(Level.KNOW, change.known.alert.household_id):
             return ""
         await put_on(rd, rights)
+        await audit.record(rd, staff, "watch", "alert", change.known.alert.id, household_id=change.known.alert.household_id, returned=("alerts",))
         shown = views.row(change.known, await unit_titles(rd), rd.now, parameters_for(request, rd))
         tally = {"states": await lists.counts(rd), "now": rd.now}
     template = templates_for(request.app.state.unit).get_template("alert_message.html")

@@ -53,7 +53,7 @@ async def today(request: Request, staff: Signed, rd: Rd) -> HTMLResponse:
     found = await lists.inbox(rd, Filter()) if sees_inbox else await lists.addressed_to(rd, await _own_units(rd, staff))
     rows = [views.row(one, titles, rd.now, given) for one in found]
     if rows:
-        await audit.record(rd, staff, "list", "alert", "home")
+        await audit.record(rd, staff, "list", "alert", "home", households=[row.alert.household_id for row in rows[:5]], returned=("alerts",))
     context = {"rows": rows[:5], "counts": await _by_severity(rd), "sees_inbox": sees_inbox, "today": day_of(rd.now), "count": len(rows)}
     return render(request, "home.html", context)
 
@@ -63,16 +63,18 @@ async def today(request: Request, staff: Signed, rd: Rd) -> HTMLResponse:
 
 @router.get("/inbox", response_class=HTMLResponse)
 async def inbox(request: Request, staff: Reader, rd: Rd, wanted: Annotated[Filter, Query()]) -> HTMLResponse:
-    await audit.record(rd, staff, "list", "alert", "inbox")
-    return render(request, "inbox.html", await _inbox(request, rd, wanted) | {"opened": None, **_choices(staff)})
+    shown = await _inbox(request, rd, wanted)
+    await audit.record(rd, staff, "list", "alert", "inbox", households=_listed(shown), returned=("alerts",))
+    return render(request, "inbox.html", shown | {"opened": None, **_choices(staff)})
 
 
 @router.get("/inbox/alerts/{alert_id}", response_class=HTMLResponse, responses=refusals(store.AlertNotFound))
 async def open_alert(request: Request, alert_id: UUID, staff: Reader, rd: Rd) -> HTMLResponse:
     known = await lists.one(rd, alert_id)
-    await audit.record(rd, staff, "view", "alert", alert_id, household_id=known.alert.household_id, purpose="triage")
     shown = await _opened(request, rd, staff, known)
     whole = {} if is_fragment(request) else await _inbox(request, rd, Filter(closed=not known.alert.state.is_open))
+    household_id, given = known.alert.household_id, ("alerts", "involvement")
+    await audit.record(rd, staff, "view", "alert", alert_id, household_id=household_id, households=_listed(whole), returned=given, purpose="triage")
     return render(request, "inbox.html", whole | shown, block="detail")
 
 
@@ -80,7 +82,8 @@ async def open_alert(request: Request, alert_id: UUID, staff: Reader, rd: Rd) ->
 async def call_list(request: Request, alert_id: UUID, staff: Reader, rd: Rd) -> HTMLResponse:
     """連絡票: どの窓口に、何を、いつまでに確かめるか。電話番号は載せない（庁内の番号表を使う）。"""
     known = await lists.one(rd, alert_id)
-    await audit.record(rd, staff, "print", "alert", alert_id, household_id=known.alert.household_id, purpose="call_list")
+    household_id, given = known.alert.household_id, ("alerts", "involvement")
+    await audit.record(rd, staff, "print", "alert", alert_id, household_id=household_id, returned=given, purpose="call_list")
     opened = views.row(known, await unit_titles(rd), rd.now, parameters_for(request, rd))
     return render(request, "calls.html", {"row": opened, "calls": opened.desks or [_addressee(opened)], "printed_at": rd.now})
 
@@ -133,7 +136,8 @@ async def household_alerts(request: Request, household_id: UUID, staff: Onlooker
     involved = {one.unit for one in household.involvement()}
     may_see = bool(staff.roles & {"coordinator", "manager", "outreach"}) or bool(involved & set(await _own_units(rd, staff)))
     alerts = (await store.latest_alerts(rd, household_id)).values() if may_see else []
-    await audit.record(rd, staff, "view", "household_alerts", household_id, household_id=household_id, purpose="case")
+    told = ("alerts",) if may_see else ()
+    await audit.record(rd, staff, "view", "household_alerts", household_id, household_id=household_id, returned=told, purpose="case")
     titles, given = await unit_titles(rd), parameters_for(request, rd)
     rows = [views.row(views.Known(alert, household), titles, rd.now, given) for alert in alerts]
     rows.sort(key=lambda one: (not one.alert.state.is_open, one.alert.severity, one.alert.due))
@@ -190,6 +194,13 @@ async def _inbox(request: Request, rd: Read, wanted: Filter) -> dict[str, object
         "now": rd.now,
         "page_size": lists.PAGE,
     }
+
+
+def _listed(shown: dict[str, object]) -> list[UUID]:
+    """Every household in the list, for the audit."""
+    rows = shown.get("rows", [])
+    assert isinstance(rows, list)
+    return [row.alert.household_id for row in rows]
 
 
 def _choices(staff: Staff) -> dict[str, object]:

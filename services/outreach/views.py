@@ -26,6 +26,8 @@ from shared.runtime.database import Read
 
 #: 見守る人の欄で「世帯」を選んだときの値
 WHOLE = "household"
+#: codes of what the page of a watch gives, for the audit
+GIVEN = ("name", "birth", "phone", "address", "check_ins")
 URGENCY_TONE = {Urgency.A: "danger", Urgency.B: "warning", Urgency.C: "info", Urgency.D: "neutral"}
 OUTCOME_TONE = {CheckInOutcome.ALARMING: "danger", CheckInOutcome.ABSENT: "warning", CheckInOutcome.SIGNS_OF_LIFE: "warning"}
 OUTCOMES = [
@@ -72,6 +74,11 @@ async def watch_list(handle: Read, staff: Staff, show: Show, page: int) -> dict[
     counts = await lists.counts(handle)
     rows = await lists.watches(handle, show, page)
     return _common(handle, staff) | {"show": show, "counts": counts, "rows": rows, "page": page, "pages": -(-counts[show] // lists.PAGE)}
+
+
+def listed(shown: dict[str, Any]) -> list[UUID]:
+    """Every household on a list page, for the audit."""
+    return [row.row.household_id for name in ("rows", "answered") for row in shown.get(name, ())]
 
 
 async def referral_list(handle: Read, staff: Staff, page: int, again: Again = FRESH) -> dict[str, Any]:

@@ -29,15 +29,17 @@ Kind = Annotated[str, Query(max_length=32)]
 @router.get("/")
 async def board(request: Request, desk: At, staff: Reader, rd: Rd, tab: BoardTab = "mine", page: Page = 1) -> Response:
     """C1: 届いたつなぎと、担当のケース。"""
-    await audit.record(rd, staff, "list", "case", tab, purpose="casework")
-    return render(request, "board.html", await views.board(rd, desk, staff, tab, page))
+    shown = await views.board(rd, desk, staff, tab, page)
+    await audit.record(rd, staff, "list", "case", tab, households=views.listed(shown), returned=views.ON_LISTS, purpose="casework")
+    return render(request, "board.html", shown)
 
 
 @router.get("/referrals")
 async def referral_list(request: Request, desk: At, staff: Reader, rd: Rd, tab: ReferralTab = "in", page: Page = 1) -> Response:
     """C7: つなぎ票。"""
-    await audit.record(rd, staff, "list", "referral", tab, purpose="casework")
-    return render(request, "referrals.html", await views.referral_list(rd, desk, staff, tab, page))
+    shown = await views.referral_list(rd, desk, staff, tab, page)
+    await audit.record(rd, staff, "list", "referral", tab, households=views.listed(shown), returned=views.ON_LISTS, purpose="casework")
+    return render(request, "referrals.html", shown)
 
 
 @router.get("/cases/{case_id}", responses=refusals(NotFound))
@@ -81,7 +83,11 @@ async def looked_at(handle: Read, staff: Staff, case_id: UUID) -> Case:
     case = await store.case(handle, case_id)
     if handle.rights:
         handle.rights.check(Level.SUMMARY, case.household_id)
-    await audit.record(handle, staff, "view", "case", case_id, household_id=case.household_id, purpose="casework", legal_basis=case.legal_basis)
+    whole = handle.rights is None or handle.rights.may(Level.FULL, case.household_id)
+    await audit.record(
+        handle, staff, "view", "case", case_id, household_id=case.household_id, returned=views.WHOLE_CASE if whole else views.SUMMARY_OF_CASE,
+        purpose="casework", legal_basis=case.legal_basis,
+    )  # fmt: skip
     return case
 
 

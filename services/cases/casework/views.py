@@ -1,7 +1,7 @@
 """What a page shows: values for the templates, nothing decided here."""
 
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from services.cases.casework import basis, consent, consents, heard, identity, involvement, lists, portrait, records, store
 from services.cases.casework.access import Desk, may_write
@@ -18,6 +18,10 @@ from shared.runtime.auth import Staff
 from shared.runtime.database import Read
 from shared.runtime.policies import Level
 
+#: codes of what a page gives, for the audit
+ON_LISTS = ("name",)
+SUMMARY_OF_CASE = ("name", "birth", "phone", "address", "consultation", "facts", "involvement")
+WHOLE_CASE = (*SUMMARY_OF_CASE, "notes")
 CONSENT_TONE = {ConsentState.GIVEN: "success", ConsentState.REFUSED: "warning", ConsentState.NOT_ASKED: "neutral"}
 CONSENT_WORDS = {ConsentState.GIVEN: "同意あり", ConsentState.REFUSED: "同意なし", ConsentState.NOT_ASKED: "同意はまだ"}
 URGENCY_TONE = {Urgency.A: "danger", Urgency.B: "warning", Urgency.C: "info", Urgency.D: "neutral"}
@@ -71,6 +75,11 @@ async def referral_list(handle: Read, desk: Desk, staff: Staff, tab: str, page: 
 
 
 _NOTE = ("method", "partner", "shared", "private", "minutes", "next_action", "next_due")
+
+
+def listed(shown: dict[str, Any]) -> list[UUID]:
+    """Every household on a list page, for the audit."""
+    return [row.row.household_id for name in ("cases", "incoming", "referrals") for row in shown.get(name, ())]
 
 
 def note_values(corrects: Note | None = None) -> dict[str, Any]:

@@ -41,15 +41,16 @@ async def _drafts(handle: Read, desk: At, page: int = 1) -> dict[str, Any]:
 @router.get("/")
 async def board(request: Request, desk: At, staff: Reader, rd: Rd, tab: BoardTab = "mine", page: Page = 1) -> Response:
     """センターの担当ケースと、会議の案。"""
-    await audit.record(rd, staff, "list", "case", tab, purpose="casework")
-    return render(request, "center_board.html", await views.board(rd, desk, staff, tab, page) | await _drafts(rd, desk))
+    shown = await views.board(rd, desk, staff, tab, page) | await _drafts(rd, desk)
+    await audit.record(rd, staff, "list", "case", tab, households=_listed(shown), returned=views.ON_LISTS, purpose="casework")
+    return render(request, "center_board.html", shown)
 
 
 @router.get("/meetings")
 async def meetings(request: Request, desk: At, staff: Reader, rd: Rd, page: Page = 1) -> Response:
     """会議の案の一覧。"""
-    await audit.record(rd, staff, "list", "conference_draft", page, purpose="conference")
     values = views.common(rd, desk, staff) | await _drafts(rd, desk, page)
+    await audit.record(rd, staff, "list", "conference_draft", page, households=_listed(values), returned=views.ON_LISTS, purpose="conference")
     return render(request, "meetings.html", values | {"page": page, "pages": -(-values["count_drafts"] // 50)})
 
 
@@ -57,8 +58,14 @@ async def meetings(request: Request, desk: At, staff: Reader, rd: Rd, page: Page
 async def meeting(request: Request, conference_id: UUID, desk: At, staff: Reader, rd: Rd) -> Response:
     """会議の案: どの会議か、なぜか、どの窓口が関わるか。"""
     draft = await store.draft(rd, conference_id)
-    await audit.record(rd, staff, "view", "conference_draft", conference_id, household_id=draft.household_id, purpose="conference")
+    await audit.record(
+        rd, staff, "view", "conference_draft", conference_id, household_id=draft.household_id, returned=views.SUMMARY_OF_CASE, purpose="conference"
+    )
     return render(request, "meeting.html", views.common(rd, desk, staff) | await _meeting(rd, desk, draft))
+
+
+def _listed(shown: dict[str, Any]) -> list[UUID]:
+    return [*views.listed(shown), *(row["row"].household_id for row in shown["drafts"])]
 
 
 async def _meeting(handle: Read, desk: At, draft: Draft) -> dict[str, Any]:

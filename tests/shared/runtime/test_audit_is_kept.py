@@ -24,7 +24,7 @@ ATTACKS = {
     "a sleeping trigger": "alter table audit disable trigger all",
     "a trigger that forgets": "create trigger forget before insert on audit for each row execute function audit_is_append_only()",
     "a rule that forgets": "create rule forget as on insert to audit do instead nothing",
-    "a toothless trigger function": "create or replace function audit_is_append_only() returns trigger language plpgsql as $$ begin return old; end $$",  # noqa: E501
+    "a toothless trigger function": "create or replace function audit_is_append_only() returns trigger language plpgsql as 'begin return old; end'",
     "another place": "create or replace function audit_place() returns bigint language sql stable as $$ select 1::bigint $$",
     "another table in its place": "alter table audit rename to forgotten",
     "a child table": "create table forged () inherits (audit)",
