@@ -36,6 +36,7 @@ PASSWORD = "only-for-tests"
 Databases = Callable[..., Awaitable[Database]]
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """`make test` runs in two processes: a file stays together, and so does everything that shares the one box."""
     for item in items:
