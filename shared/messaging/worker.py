@@ -29,6 +29,7 @@ from shared.messaging.waiting import unless
 from shared.runtime.announce import hear_announcements
 from shared.runtime.database import Database
 from shared.runtime.rights import hear_rights
+from shared.runtime.seen import SEEN, serve_seen
 from shared.runtime.settings import Settings
 from shared.runtime.unit import Unit
 
@@ -59,6 +60,8 @@ class Worker:
         hear_rights(self.handlers)
         if unit.publishes:
             self.handlers.serve(REPAIR)(repair.answer)
+        if SEEN in unit.serves and SEEN not in self.handlers.responders:
+            serve_seen(self.handlers)
         self.handlers.check()
         if unheard := self.handlers.missing(subscription.channel for subscription in unit.consumes):
             log.warning("events_without_handler unit=%s %s", unit.code, " ".join(unheard))
