@@ -11,13 +11,14 @@ from services.intake.receipt_number import local_day
 from shared.contracts.disclosure import Disclosure, DisclosureRequest, Refused
 from shared.contracts.referral import ReferralAccepted, ReferralDeclined, ReferralHeld, ReferralMade
 from shared.messaging import Envelope, Handlers, Timer, WorkerContext
-from shared.runtime import audit, rights
+from shared.runtime import audit, rights, seen
 from shared.runtime.auth import Staff
 from shared.runtime.database import Read, Transaction
 from shared.runtime.problems import NotFound, Refusal
 
 handlers = Handlers()
 hear_involvement(handlers)
+seen.serve_seen(handlers, find=store.household_of_receipt)
 
 
 class AskedInAnothersName(Refusal):

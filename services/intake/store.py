@@ -34,6 +34,12 @@ async def by_form_key(handle: Read, form_key: UUID) -> Consultation | None:
     return _consultation(row) if row else None
 
 
+async def household_of_receipt(handle: Read, receipt_no: str) -> UUID | None:
+    """受付番号の世帯。取り消した受付でも、見た記録は残っているので返す。"""
+    found: UUID | None = await handle.scalar(select(consultation.c.household_id).where(consultation.c.receipt_no == receipt_no))
+    return found
+
+
 async def load(handle: Read, consultation_id: UUID, *, lock: bool = False) -> Consultation:
     query = select(consultation).where(consultation.c.id == consultation_id)
     row = await handle.row(query.with_for_update() if lock else query)

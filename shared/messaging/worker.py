@@ -30,6 +30,7 @@ from shared.runtime.announce import hear_announcements
 from shared.runtime.database import Database
 from shared.runtime.erasure import hear_erasures
 from shared.runtime.rights import hear_rights
+from shared.runtime.seen import SEEN, serve_seen
 from shared.runtime.sessions import hear_sessions
 from shared.runtime.settings import Settings
 from shared.runtime.unit import Unit
@@ -63,6 +64,8 @@ class Worker:
         hear_erasures(self.handlers, unit, settings.city_parameters)
         if unit.publishes:
             self.handlers.serve(REPAIR)(repair.answer)
+        if SEEN in unit.serves and SEEN not in self.handlers.responders:
+            serve_seen(self.handlers)
         self.handlers.check()
         if unheard := self.handlers.missing(subscription.channel for subscription in unit.consumes):
             log.warning("events_without_handler unit=%s %s", unit.code, " ".join(unheard))

@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from shared.contracts.event import LegalBasis
 from shared.runtime.auth import Staff
-from shared.runtime.database import Read
+from shared.runtime.database import Database, Read
 from shared.runtime.telemetry import trace_id
 
 _INSERT = text(
@@ -82,3 +82,9 @@ async def record(
             "terminal": where.terminal,
         },
     )
+
+
+async def record_refusal(database: Database, staff: Staff, *, changes: bool, page: str, household_id: UUID | None) -> None:
+    """Somebody was refused a page. Its own transaction: that of the refused request is rolled back. `page` is the route's template."""
+    async with database.transaction() as tx:
+        await record(tx, staff, "change" if changes else "view", "page", page, household_id=household_id, decision=Decision.REFUSE)

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
+from uuid import UUID
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -129,10 +130,28 @@ def _wants_page(request: Request) -> bool:
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
+    if isinstance(error, (NotAllowed, NotFound)):
+        await _note_refusal(request)
     answer = _refusal(request, error)
     if error.status == 503:
         answer.headers["Retry-After"] = str(error.retry_after or 5)
     return answer
+
+
+async def _note_refusal(request: Request) -> None:
+    """Who was refused what, and about which household: an attempt is a thing to ask about, too. It never stands in the way of the answer."""
+    staff, route = getattr(request.state, "staff", None), request.scope.get("route")
+    if staff is None or route is None:
+        return
+    try:
+        household = UUID(str(request.path_params.get("household_id") or ""))
+    except ValueError:
+        household = None
+    try:
+        changes = request.method not in SAFE_METHODS
+        await audit.record_refusal(request.app.state.db, staff, changes=changes, page=route.path, household_id=household)
+    except (SQLAlchemyError, OSError) as failed:
+        telemetry.log.warning("refusal_not_recorded", kind=type(failed).__name__)
 
 
 def _refusal(request: Request, error: Refusal) -> Response:

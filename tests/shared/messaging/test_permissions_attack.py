@@ -72,6 +72,9 @@ MORE = [
     Attack("a repair asked in another's name", f"svc.intake.repair.{VICTIM}"),
     Attack("a disclosure asked in another's name", "svc.intake.disclose.cases-children"),
     Attack("a question that nobody granted", f"svc.notify.anything.{ATTACKER}"),
+    Attack("who saw whom, in its own name", f"svc.intake.seen.{ATTACKER}"),
+    Attack("who saw whom, in the center's name", "svc.intake.seen.cases-center"),
+    Attack("who reads unusually, in its own name", f"svc.intake.unusual.{ATTACKER}"),
     # ── ears ──
     Attack("sniffing the shared inbox", "_INBOX.>", listens=True),
     Attack("sniffing every inbox", "*.>", listens=True),
@@ -80,6 +83,8 @@ MORE = [
     Attack("sniffing advisories", "$JS.EVENT.ADVISORY.>", listens=True),
     Attack("answering in intake's place", "svc.intake.disclose.*", listens=True),
     Attack("answering repairs in intake's place", "svc.intake.repair.*", listens=True),
+    Attack("hearing what the center asks of others", "svc.*.seen.cases-center", listens=True),
+    Attack("answering about reading in intake's place", "svc.intake.seen.*", listens=True),
     Attack("watching the system", "$SYS.>", listens=True),
     # ── streams ──
     Attack("a stream over everybody's subjects", *api("STREAM.CREATE.SPY", name="SPY", subjects=["evt.>"])),
@@ -215,6 +220,19 @@ async def test_a_unit_has(broker: EmbeddedNats, probe: Attack) -> None:
         except NoRespondersError:  # nobody serves `svc.` here; the question itself was let through
             assert probe.subject.startswith("svc.")
         assert denied == []
+
+
+@pytest.mark.parametrize("name", ["seen", "unusual"])
+async def test_the_center_asks_a_domain_that_joined_later_without_a_new_credential(broker: EmbeddedNats, name: str) -> None:
+    """The grant is a wildcard over units: a fifth domain needs no reload of the broker and no restart of the center to be asked."""
+    async with signed_in(broker, "cases-center") as (client, denied):
+        with pytest.raises(NoRespondersError):
+            await client.request(f"svc.cases-housing.{name}.cases-center", b"{}", timeout=2)
+        assert denied == []
+        await client.publish(f"svc.cases-housing.{name}.notify", b"{}")
+        await client.publish("svc.cases-housing.disclose.cases-center", b"{}")
+        await client.flush()
+        await eventually(lambda: len(denied) == 2, 5)
 
 
 async def test_a_unit_has_its_messages_again_after_a_reset(broker: EmbeddedNats) -> None:
