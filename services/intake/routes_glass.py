@@ -74,8 +74,9 @@ def _as_id(number: str) -> UUID | None:
 
 @router.get("/glass/waiting")
 async def waiting(request: Request, rd: Rd, staff: Witness) -> Response:
-    """立会いを待つ申請。"""
-    return render(request, "glass_waiting.html", {"rows": await glass_store.waiting(rd)})
+    """立会いを待つ申請と、管理者が期限までに点検しなかったもの。"""
+    late = [one for one in await glass_store.opened(rd) if one.escalated_at]
+    return render(request, "glass_waiting.html", {"rows": await glass_store.waiting(rd), "late": late})
 
 
 @router.post("/glass/{access_id}/witness", responses=refusals(NotFound, NotYours, GlassSettled, NoSuchHousehold))

@@ -102,9 +102,13 @@ async def test_a_review_that_is_not_made_in_time_escalates_once(desk: Desk) -> N
     one = (await desk.rows("select access_id from glass_request"))[0].access_id
     due = (await desk.rows("select due_at from timer where kind = 'glass_review'"))[0].due_at
     assert due > datetime.now(UTC) + timedelta(days=2)
+    assert "点検の期限を過ぎた" not in (await desk.get("/intake/glass/waiting", OFFICER)).text
     async with desk.db.transaction() as tx:
         assert await glass_store.escalate(tx, one)
         assert not await glass_store.escalate(tx, one)
+    assert "点検の期限を過ぎた" in (await desk.get("/intake/glass/waiting", OFFICER)).text
+    assert (await desk.post(f"/intake/glass/{one}/review", {"verdict": "not_justified"}, MANAGER)).status_code == 303
+    assert "点検の期限を過ぎた" not in (await desk.get("/intake/glass/waiting", OFFICER)).text
 
 
 @pytest.mark.parametrize(
