@@ -4,7 +4,7 @@ from uuid import UUID, uuid4
 
 from pydantic import ValidationError
 
-from services.intake import consent_store, disclosure, disclosure_store, drafts, glass_store, household_store, protection, store
+from services.intake import consent_store, disclosure, disclosure_store, drafts, glass_store, household_store, kinship, protection, store
 from services.intake.household import Household
 from services.intake.involved import hear_involvement
 from services.intake.receipt_number import local_day
@@ -16,7 +16,7 @@ from shared.runtime.auth import Staff
 from shared.runtime.database import Read, Transaction
 from shared.runtime.problems import NotFound, Refusal
 
-handlers = Handlers()
+handlers = Handlers(relation=kinship.RELATION)
 hear_involvement(handlers)
 seen.serve_seen(handlers, find=store.household_of_receipt)
 

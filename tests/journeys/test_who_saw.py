@@ -6,8 +6,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import text
 
 from shared.contracts.seen import SeenAnswer, SeenRequest, Why
+from shared.desk.wareki import JST
 from shared.messaging.requests import RequestRefused
 from shared.runtime.auth import Staff
 from shared.runtime.testing import eventually
@@ -114,6 +116,28 @@ async def test_the_breach_form_is_filled_with_who_when_and_what_and_its_deadline
     for said in ("漏えい等報告", "68条", "おおむね3〜5日", "30日以内", "60日以内", "要配慮個人情報", str(household), "e1", "氏名", "支援経過"):
         assert said in page, said
     assert not [name for name in NAMES if name in page]
+
+
+async def test_the_month_s_unusual_readings_come_ranked_from_every_desk_and_say_no_name(town: Town, watched: tuple[UUID, str]) -> None:
+    household, _ = watched
+    cousin = Staff("r9", "合言葉 花江", frozenset({"reception"}))
+    async with town.db("intake").transaction() as tx:
+        sql = "insert into account values ('r9', '合言葉　花江', '', '{reception}', '{}', null, now(), now())"
+        await tx.execute(text(sql))
+    assert (await town.ask("intake", "GET", f"/intake/households/{household}", cousin)).status_code == 200
+    assert (await town.ask("cases-elderly", "GET", f"/d/elderly/households/{household}", POVERTY)).status_code == 403
+    month = datetime.now(JST).strftime("%Y-%m")
+    answer = await town.ask("cases-center", "GET", f"/center/seen/unusual?month={month}", MANAGER)
+    assert answer.status_code == 200, answer.text
+    row = next(part for part in answer.text.split("<tr") if ">r9<" in part)
+    assert "同じ姓の世帯" in row
+    assert str(household) in row
+    assert "見ようとして断られた" in next(part for part in answer.text.split("<tr") if ">p1<" in part)
+    assert "まだ答えていない窓口" not in answer.text
+    assert not [name for name in NAMES if name in answer.text]
+    assert (await town.ask("cases-center", "GET", "/center/seen/unusual", COORDINATOR)).status_code == 403
+    found = await town.rows("notify", "select actor, object_kind from audit where action = 'ask_audit' and object_kind = 'month'")
+    assert {row.actor for row in found} == {"m1"}
 
 
 @pytest.mark.parametrize("typed", [
