@@ -36,14 +36,6 @@ PASSWORD = "only-for-tests"
 Databases = Callable[..., Awaitable[Database]]
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """`make test` runs in two processes: a file stays together, and so does everything that shares the one box."""
-    for item in items:
-        shares_box = "box" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("box" if shares_box else str(item.path)))
-
-
 @pytest.fixture(scope="session", autouse=True)
 def _no_internet() -> Iterator[None]:
     """A test that reaches for anything but this machine fails at once, with or without a network."""

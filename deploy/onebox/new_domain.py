@@ -23,7 +23,6 @@ from shared.contracts.event import LegalBasis
 PROFILE = Profile(
     unit="cases-{name}",
     folder=Path(__file__).parent,
-    writers="caseworker",
     welfare_domain="{name}",
     basis=LegalBasis.INTERNAL_69_2_2,
     bases=(LegalBasis.CONSENT, LegalBasis.INTERNAL_69_2_2, LegalBasis.LIFE_EMERGENCY),

@@ -15,7 +15,7 @@ from shared.contracts.access import BreakGlassReason, Verdict
 from shared.contracts.event import HouseholdId
 from shared.desk import redirect, render
 from shared.runtime import audit
-from shared.runtime.auth import Staff
+from shared.runtime.auth import Recent, Staff
 from shared.runtime.database import Rd, Tx
 from shared.runtime.policies import Gate
 from shared.runtime.problems import NotFound, refusals
@@ -33,7 +33,9 @@ def _lasting(today: Today) -> Lasting:
 
 
 @router.get("/glass")
-async def ask_page(request: Request, rd: Rd, staff: Asker, today: OnDay, household: UUID | None = None, asked: bool = False) -> Response:
+async def ask_page(
+    request: Request, rd: Rd, staff: Asker, recent: Recent, today: OnDay, household: UUID | None = None, asked: bool = False
+) -> Response:
     """止まる頁: 何が起きるかを読んでから開く。"""
     typed = {"number": str(household) if household else "", "reason": "", "note": ""}
     mine = await glass_store.of_staff(rd, staff.sub)
@@ -43,7 +45,8 @@ async def ask_page(request: Request, rd: Rd, staff: Asker, today: OnDay, househo
 
 
 @router.post("/glass", responses=refusals(GlassIncomplete))
-async def ask(request: Request, tx: Tx, staff: Asker, today: OnDay) -> Response:
+async def ask(request: Request, tx: Tx, staff: Asker, recent: Recent, today: OnDay) -> Response:
+    """`Recent`: whoever sits there has signed in within the last minutes; a screen left open is not enough."""
     fields = Fields(await request.form())
     number, note = fields.text("number", 40), fields.text("note")
     try:

@@ -59,7 +59,7 @@ async def record(
 ) -> None:
     """`action` is a verb code (view, search, create, update, print, disclose …); reading is recorded in the reader's own transaction.
 
-    `households`: those that a list or a search showed, so that each of them finds this row. `returned`: codes of what was given (audit_words.py).
+    `households`: those that a list or a search showed, so that each of them finds this row. `returned`: codes of what was given.
     """
     where = seat.get()
     await handle.connection.execute(

@@ -34,9 +34,10 @@ class BasisNotInManifest(Exception):
 
 
 def _refuse_foreign_basis(unit: str, event: Event) -> None:
-    """What a unit says of itself (its announcement) concerns nobody and needs no ground."""
+    """What a unit says of itself, and an announcement of any unit, concerns nobody and needs no ground."""
     allowed = bases_of(unit)
-    if allowed is None or event.legal_basis.value in allowed or event.household_id == desk_aggregate(unit):
+    of_a_unit = event.channel == "domain" or event.household_id == desk_aggregate(unit)
+    if allowed is None or of_a_unit or event.legal_basis.value in allowed:
         return
     raise BasisNotInManifest(
         f"{unit} would publish {type(event).type_name()} on {event.legal_basis.value}: "
