@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from services.cases.casework.access import Form
 from services.cases.casework.decision import japan_day
-from services.cases.center import audit_words, breach, seen, seen_form
+from services.cases.center import breach, seen, seen_form
 from services.cases.center.seen import Found
 from services.cases.center.seen_form import Question
 from shared.contracts.event import HouseholdId
@@ -18,6 +18,7 @@ from shared.contracts.seen import SeenRequest, Why
 from shared.desk import render
 from shared.messaging.link import AWAY
 from shared.messaging.requests import RequestFailed, RequestRefused
+from shared.runtime import audit_words
 from shared.runtime.announce import unit_titles
 from shared.runtime.auth import Staff
 from shared.runtime.database import Database, Rd
