@@ -24,8 +24,9 @@ _LONGEST = 40
 
 
 def as_typed(form: FormData) -> dict[str, Any]:
-    """打たれたまま。欄に書き戻す。"""
-    once = {name: storable(value) for name, value in form.multi_items() if isinstance(value, str) and name not in _MANY}
+    """打たれたまま。欄に書き戻す。送られてこなかった欄は空。"""
+    empty = dict.fromkeys(("member_id", "form", "given_by", "obtained_on", "valid_to", "explained_by", "scope", "reason"), "")
+    once = empty | {name: storable(value) for name, value in form.multi_items() if isinstance(value, str) and name not in _MANY}
     return once | {name: [storable(one) for one in form.getlist(name) if isinstance(one, str)] for name in _MANY}
 
 
