@@ -10,9 +10,11 @@ from sqlalchemy import text
 
 from shared.contracts.seen import SeenAnswer, SeenRequest, Why
 from shared.desk.wareki import JST
+from shared.messaging.names import REPAIR
 from shared.messaging.requests import RequestRefused
 from shared.runtime.auth import Staff
 from shared.runtime.testing import eventually
+from tests.conftest import unit_of
 from tests.journeys.conftest import COORDINATOR, Town
 from tests.journeys.test_through_the_desks import ELDERLY, NAMES, POVERTY, RECEPTION, accept, take_consultation
 
@@ -33,6 +35,12 @@ async def watched(town: Town) -> tuple[UUID, str]:
     assert (await town.ask("cases-elderly", "GET", case, COORDINATOR)).status_code == 200
     assert (await town.ask("intake", "GET", "/intake/", RECEPTION)).status_code == 200
     return household, case
+
+
+async def test_every_desk_answers_what_its_manifest_says_it_serves(town: Town) -> None:
+    """The broker lets a unit listen to what its manifest serves, and the center ask what its manifest asks: here nothing would notice a gap."""
+    for code, app in town.apps.items():
+        assert set(app.state.worker.handlers.responders) == {*unit_of(code).serves, REPAIR}, code
 
 
 async def test_one_question_is_answered_by_every_desk_with_who_why_and_what_was_given(town: Town, watched: tuple[UUID, str]) -> None:

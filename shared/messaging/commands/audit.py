@@ -155,10 +155,10 @@ async def _heads(found: Sequence[Place]) -> Answer:
             head = await seal.head(rd)
         units.append({"unit": place.unit.code, "n": head.n, "hash": head.hash})
     at = datetime.now(JST)
-    mark = hashlib.sha256("\n".join(f"{one['unit']} {one['n']} {one['hash']}" for one in units).encode()).hexdigest()
-    grid = Grid(("窓口 unit", "塊 block", "錨 anchor"), [(one["unit"], one["n"], one["hash"]) for one in units], frozenset({"塊 block"}))
-    lines = [f"{at:%Y-%m-%d %H:%M} の錨。全体の印 / mark of all: {' '.join(mark[i : i + 4] for i in range(0, 32, 4))}"]
-    return Answer({"ok": True, "at": at, "mark": mark, "units": units}, True, lines, [grid])
+    heads = [f"{one['unit']} {one['n']} {one['hash']}" for one in units]  # lines, not a table: a narrow terminal must not cut them
+    mark = hashlib.sha256("\n".join(heads).encode()).hexdigest()
+    lines = [*heads, f"{at:%Y-%m-%d %H:%M} の錨。全体の印 / mark of all: {' '.join(mark[i : i + 4] for i in range(0, 32, 4))}"]
+    return Answer({"ok": True, "at": at, "mark": mark, "units": units}, True, lines)
 
 
 def _folder() -> Path:
