@@ -91,14 +91,17 @@ async def _answer(tx: Transaction, asked: DisclosureRequest) -> Disclosure:
     consents = await consent_store.of_household(tx, asked.household_id)
     decided = disclosure.decide(asked, await disclosure_store.grounds(tx, asked.household_id), members, consents, local_day(tx.now))
     refused = decided.refused if household else Refused.UNKNOWN_HOUSEHOLD
+    hides_place = await rights.is_protected(tx, asked.household_id)
+    given = () if refused else ("name", "birth", *(("masked",) if hides_place else ("phone", "address")), "consultation")
     await disclosure_store.record(tx, disclosure_id, asked, refused=refused, told=() if refused else decided.told)
     await audit.record(
         tx, Staff(f"unit:{asked.asker}", "", frozenset()), "refuse" if refused else "disclose", "disclosure", disclosure_id,
-        household_id=asked.household_id, purpose=asked.purpose, legal_basis=asked.legal_basis,
+        household_id=asked.household_id, returned=given, purpose=asked.purpose, legal_basis=asked.legal_basis,
+        decision=audit.Decision.REFUSE if refused else audit.Decision.ALLOW,
     )  # fmt: skip
     if refused or household is None or decided.ground is None:
         return Disclosure(household_id=asked.household_id, refused=refused)
-    if await rights.is_protected(tx, household.id):
+    if hides_place:
         household = protection.masked(household)
     return disclosure.disclose(disclosure_id, household, decided)
 

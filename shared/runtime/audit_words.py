@@ -28,7 +28,8 @@ def did(entry: SeenEntry) -> str:
     actions = _words()["actions"]
     words = actions.get(f"{entry.action} {entry.object_kind}") or actions.get(entry.action, f"{{}}（{entry.action}）")
     words = words.format(_said("kinds", entry.object_kind))
-    return words + (f"（ほか {entry.shown - 1} 世帯）" if entry.shown > 1 else "") + ("（断られた）" if entry.decision == "refuse" else "")
+    refused = entry.decision == "refuse" and entry.action != "refuse"
+    return words + (f"（ほか {entry.shown - 1} 世帯）" if entry.shown > 1 else "") + ("（断られた）" if refused else "")
 
 
 def who(actor: str) -> str:
