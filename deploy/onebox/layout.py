@@ -212,6 +212,7 @@ class Layout:
             **process_environment(), **unit_settings(unit), "PROFILE": "onebox", "DATABASE_URL": self.server.url(unit, self.passwords[unit.code]),
             "NATS_URL": self.broker_url(unit.code), "LISTEN_HOST": "127.0.0.1", "LISTEN_PORT": str(self.internal(unit.code)), "PUBLIC_URL": self.url,
             "TICKET_KEYS": self.home.ticket_key(), "OIDC_ISSUER": f"{self.url}/oidc", **self.sign_in(), "INSTANCE": f"{unit.code}-1",
+            "ANCHORS": str(self.home.path / "anchors"),
             **({"OTLP_ENDPOINT": self.address(console)} if console else {}),
         }  # fmt: skip
 

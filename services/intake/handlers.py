@@ -4,7 +4,7 @@ from uuid import UUID, uuid4
 
 from pydantic import ValidationError
 
-from services.intake import consent_store, disclosure, disclosure_store, drafts, glass_store, household_store, protection, store
+from services.intake import consent_store, disclosure, disclosure_store, drafts, glass_store, household_store, kinship, protection, store
 from services.intake.household import Household
 from services.intake.involved import hear_involvement
 from services.intake.receipt_number import local_day
@@ -16,7 +16,7 @@ from shared.runtime.auth import Staff
 from shared.runtime.database import Read, Transaction
 from shared.runtime.problems import NotFound, Refusal
 
-handlers = Handlers()
+handlers = Handlers(relation=kinship.RELATION)
 hear_involvement(handlers)
 seen.serve_seen(handlers, find=store.household_of_receipt)
 
@@ -91,14 +91,17 @@ async def _answer(tx: Transaction, asked: DisclosureRequest) -> Disclosure:
     consents = await consent_store.of_household(tx, asked.household_id)
     decided = disclosure.decide(asked, await disclosure_store.grounds(tx, asked.household_id), members, consents, local_day(tx.now))
     refused = decided.refused if household else Refused.UNKNOWN_HOUSEHOLD
+    hides_place = await rights.is_protected(tx, asked.household_id)
+    given = () if refused else ("name", "birth", *(("masked",) if hides_place else ("phone", "address")), "consultation")
     await disclosure_store.record(tx, disclosure_id, asked, refused=refused, told=() if refused else decided.told)
     await audit.record(
         tx, Staff(f"unit:{asked.asker}", "", frozenset()), "refuse" if refused else "disclose", "disclosure", disclosure_id,
-        household_id=asked.household_id, purpose=asked.purpose, legal_basis=asked.legal_basis,
+        household_id=asked.household_id, returned=given, purpose=asked.purpose, legal_basis=asked.legal_basis,
+        decision=audit.Decision.REFUSE if refused else audit.Decision.ALLOW,
     )  # fmt: skip
     if refused or household is None or decided.ground is None:
         return Disclosure(household_id=asked.household_id, refused=refused)
-    if await rights.is_protected(tx, household.id):
+    if hides_place:
         household = protection.masked(household)
     return disclosure.disclose(disclosure_id, household, decided)
 

@@ -60,9 +60,9 @@ async def to_do(request: Request, rd: Rd, staff: Desk, today: OnDay) -> Response
     """取り直しと、受領を待つ撤回。"""
     due = await consent_lists.to_retake(rd, today.date, today.parameters.retake_notice_days)
     waiting = await consent_lists.waiting_for_receipts(rd)
-    shown = {str(one.household_id) for one in due} | {str(one.household_id) for one in waiting}
+    shown = {one.household_id for one in due} | {one.household_id for one in waiting}
     if shown:
-        await audit.record(rd, staff, "list", "household", " ".join(sorted(shown)), purpose="consent")
+        await audit.record(rd, staff, "list", "consent", len(shown), households=sorted(shown), returned=("name", "consent"), purpose="consent")
     values = {
         "due": due,
         "waiting": waiting,
@@ -76,7 +76,7 @@ async def to_do(request: Request, rd: Rd, staff: Desk, today: OnDay) -> Response
 @router.get("/households/{household_id}/consents")
 async def show(request: Request, household_id: UUID, rd: Rd, staff: Desk, today: OnDay) -> Response:
     home = await household_store.load(rd, household_id)
-    await audit.record(rd, staff, "view", "consent", home.id, household_id=home.id, purpose="consent")
+    await audit.record(rd, staff, "view", "consent", home.id, household_id=home.id, returned=("name", "consent"), purpose="consent")
     return await Screen(request, rd, staff, today).show(home)
 
 
@@ -149,5 +149,5 @@ async def sheet(request: Request, household_id: UUID, member_id: UUID, rd: Rd, s
         "printed": await consent_store.printed(rd, member.id),
         "home": home,
     }
-    await audit.record(rd, staff, "print", "consent_sheet", member.id, household_id=home.id, purpose="consent")
+    await audit.record(rd, staff, "print", "consent_sheet", member.id, household_id=home.id, returned=("name", "consent"), purpose="consent")
     return render(request, "consent_sheet.html", values)

@@ -16,6 +16,7 @@ from shared.messaging import Envelope, Handlers, Kept, Timer
 from shared.runtime import telemetry
 from shared.runtime.database import Transaction
 from shared.runtime.receipts import holds_no_copies
+from shared.runtime.unusual import Relation
 
 #: households read in one transaction (a matter of memory and of how long the loop is busy, not of welfare)
 AT_ONCE = 200
@@ -28,7 +29,7 @@ def handlers(city: Path | None) -> Handlers:
         day: date = day_of(moment)
         return parameters_on(day, city)
 
-    registry = Handlers()
+    registry = Handlers(relation=Relation("select household_id from alert where household_id = any(:households)"))
     holds_no_copies(registry, "notify")
     erasure.register(registry, city)
 

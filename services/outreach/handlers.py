@@ -12,12 +12,18 @@ from shared.contracts.protection import ProtectionDeclared
 from shared.contracts.referral import ReferralAccepted, ReferralDeclined, ReferralHeld, ReferralMade
 from shared.messaging import Envelope, Handlers, Kept
 from shared.runtime.database import Transaction
+from shared.runtime.unusual import Relation
 
 UNIT = "outreach"
+#: この窓口の世帯: 見守りかつなぎ票がある
+RELATION = Relation(
+    "select household_id from watch where household_id = any(:households)"
+    " union select household_id from referral where household_id = any(:households)"
+)
 
 
 def outreach_handlers() -> Handlers:
-    handlers = Handlers()
+    handlers = Handlers(relation=RELATION)
     handlers.intent(disclosure.KIND)(disclosure.ask_intake)
     # The answers of other desks are to referrals that are not ours.
     handlers.ignore(ReferralAccepted, ReferralDeclined, ReferralHeld)

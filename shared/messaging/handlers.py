@@ -16,6 +16,7 @@ from shared.messaging.projection import Kept, OnEvent, Projection
 if TYPE_CHECKING:
     from shared.runtime.database import Database, Transaction
     from shared.runtime.erasure import Keeper
+    from shared.runtime.unusual import Relation
 
 On = TypeVar("On", bound=OnEvent)
 OnTimer = Callable[["Transaction", "Timer"], Awaitable[None]]
@@ -86,6 +87,8 @@ class Handlers:
     projections: dict[str, Projection] = field(default_factory=dict)
     #: what the unit has of a household, and how it goes (shared/runtime/erasure.py)
     keepers: "list[Keeper]" = field(default_factory=list)
+    #: with which households the unit has to do at all (shared/runtime/unusual.py)
+    relation: "Relation | None" = None
 
     def on(self, *kinds: type[Event]) -> Callable[[On], On]:
         """Runs in the consumer's transaction; what it publishes carries the event as its cause."""
@@ -150,6 +153,7 @@ class Handlers:
             set(self.ignored),
             dict(self.projections),
             list(self.keepers),
+            self.relation,
         )
 
     def check(self) -> None:

@@ -34,6 +34,7 @@ from shared.runtime.seen import SEEN, serve_seen
 from shared.runtime.sessions import hear_sessions
 from shared.runtime.settings import Settings
 from shared.runtime.unit import Unit
+from shared.runtime.unusual import serve_unusual
 
 log = logging.getLogger("tsunagari.messaging")
 
@@ -66,6 +67,8 @@ class Worker:
             self.handlers.serve(REPAIR)(repair.answer)
         if SEEN in unit.serves and SEEN not in self.handlers.responders:
             serve_seen(self.handlers)
+        if self.handlers.relation:
+            serve_unusual(self.handlers, self.handlers.relation, settings.city_parameters)
         self.handlers.check()
         if unheard := self.handlers.missing(subscription.channel for subscription in unit.consumes):
             log.warning("events_without_handler unit=%s %s", unit.code, " ".join(unheard))

@@ -18,7 +18,7 @@ class Profile(StrEnum):
 
 class Settings(BaseSettings):
     """Environment: PROFILE, DATABASE_URL, NATS_URL, NATS_NKEY_SEED, LISTEN_HOST, LISTEN_PORT, ROLES, PUBLIC_URL, TICKET_KEYS, OIDC_*,
-    OTLP_ENDPOINT, CITY_PARAMETERS, DISK_FOLDER."""
+    OTLP_ENDPOINT, CITY_PARAMETERS, DISK_FOLDER, ANCHORS."""
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True)
 
@@ -45,6 +45,8 @@ class Settings(BaseSettings):
     disk_folder: Path = Path(".")
     #: folder with the city's own parameters and code lists (dated, they win over ours)
     city_parameters: Path | None = None
+    #: the heads of the audit's chain are left here once a day; best a folder that this process may only add to, kept by the auditor
+    anchors: Path | None = None
     instance: str = Field(default_factory=lambda: f"{os.uname().nodename}-{os.getpid()}")
 
     @property

@@ -3,6 +3,7 @@
 Refusals become a page, a fragment or JSON, whichever was asked for; bugs become a 500 without a word of their text.
 """
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -19,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.desk import DeskFiles, render
 from shared.messaging import Worker
-from shared.runtime import audit, telemetry
+from shared.runtime import audit, seal, telemetry
 from shared.runtime.announce import Navigation, announce
 from shared.runtime.auth import SignInAgain, SignInNeeded, staff_of
 from shared.runtime.database import Database
@@ -239,9 +240,12 @@ def create_web(
             await app.state.worker.start()
         for hook in on_start:
             await hook(app)
+        sealing = asyncio.create_task(seal.keep_sealing(database, settings.anchors))
         try:
             yield
         finally:
+            sealing.cancel()
+            await asyncio.wait([sealing])
             for hook in on_stop:
                 await hook(app)
             if app.state.worker:

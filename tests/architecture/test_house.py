@@ -42,6 +42,14 @@ def test_what_a_unit_hears_is_said_by_someone(unit: Unit) -> None:
         assert any(subscription.channel in other.publishes for other in UNITS if subscription.covers(other.code)), subscription
 
 
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.code)
+def test_what_a_unit_asks_is_served_by_whom_it_asks(unit: Unit) -> None:
+    for asked in unit.asks:
+        whom, name = asked.split(".")
+        assert any(name in other.serves for other in UNITS if whom in ("*", other.code)), asked
+        assert whom != "*" or all(name in other.serves for other in UNITS), f"{asked}: somebody does not serve it"
+
+
 def _imports(path: Path) -> set[str]:
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -77,6 +77,15 @@ def test_readers_are_summed_up_over_desks_with_what_they_were_given() -> None:
     assert second.actor == "m1"
 
 
+def test_one_question_to_all_desks_is_one_asking_and_hides_no_reading() -> None:
+    asked = {"action": "ask_audit", "actor": "k1", "purpose": "breach"}
+    rows = [seen.Sighting(unit, entry(n, n, **asked)) for unit in ("intake", "notify", "outreach") for n in (1, 2)]
+    rows.append(seen.Sighting("intake", entry(9)))
+    (one,) = seen.askers(rows)
+    assert (one.actor, one.purpose, one.times, one.last) == ("k1", "breach", 2, NOW - timedelta(minutes=1))
+    assert [found.entry.row for found in seen.looked(rows)] == [9]
+
+
 def test_the_deadlines_of_article_68_are_counted_from_the_day_after() -> None:
     found = breach.deadlines(date(2026, 11, 20))
     assert found.preliminary == (date(2026, 11, 23), date(2026, 11, 25))

@@ -6,11 +6,15 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import text
 
 from shared.contracts.seen import SeenAnswer, SeenRequest, Why
+from shared.desk.wareki import JST
+from shared.messaging.names import REPAIR
 from shared.messaging.requests import RequestRefused
 from shared.runtime.auth import Staff
 from shared.runtime.testing import eventually
+from tests.conftest import unit_of
 from tests.journeys.conftest import COORDINATOR, Town
 from tests.journeys.test_through_the_desks import ELDERLY, NAMES, POVERTY, RECEPTION, accept, take_consultation
 
@@ -31,6 +35,12 @@ async def watched(town: Town) -> tuple[UUID, str]:
     assert (await town.ask("cases-elderly", "GET", case, COORDINATOR)).status_code == 200
     assert (await town.ask("intake", "GET", "/intake/", RECEPTION)).status_code == 200
     return household, case
+
+
+async def test_every_desk_answers_what_its_manifest_says_it_serves(town: Town) -> None:
+    """The broker lets a unit listen to what its manifest serves, and the center ask what its manifest asks: here nothing would notice a gap."""
+    for code, app in town.apps.items():
+        assert set(app.state.worker.handlers.responders) == {*unit_of(code).serves, REPAIR}, code
 
 
 async def test_one_question_is_answered_by_every_desk_with_who_why_and_what_was_given(town: Town, watched: tuple[UUID, str]) -> None:
@@ -91,7 +101,8 @@ async def test_only_auditors_and_managers_ask_and_a_refused_attempt_is_seen_too(
     assert (await town.ask("cases-elderly", "GET", f"/d/elderly/households/{household}", POVERTY)).status_code == 403
     page = (await seen(town, household, actor="p1")).text
     assert "（断られた）" in page
-    assert "e1" not in page
+    assert "<td>p1" in page
+    assert "<td>e1" not in page, "the other's rows are not in an answer about one person"
 
 
 async def test_the_desk_itself_refuses_a_question_from_somebody_who_may_not_ask(town: Town, watched: tuple[UUID, str]) -> None:
@@ -114,6 +125,28 @@ async def test_the_breach_form_is_filled_with_who_when_and_what_and_its_deadline
     for said in ("漏えい等報告", "68条", "おおむね3〜5日", "30日以内", "60日以内", "要配慮個人情報", str(household), "e1", "氏名", "支援経過"):
         assert said in page, said
     assert not [name for name in NAMES if name in page]
+
+
+async def test_the_month_s_unusual_readings_come_ranked_from_every_desk_and_say_no_name(town: Town, watched: tuple[UUID, str]) -> None:
+    household, _ = watched
+    cousin = Staff("r9", "合言葉 花江", frozenset({"reception"}))
+    async with town.db("intake").transaction() as tx:
+        sql = "insert into account values ('r9', '合言葉　花江', '', '{reception}', '{}', null, now(), now())"
+        await tx.execute(text(sql))
+    assert (await town.ask("intake", "GET", f"/intake/households/{household}", cousin)).status_code == 200
+    assert (await town.ask("cases-elderly", "GET", f"/d/elderly/households/{household}", POVERTY)).status_code == 403
+    month = datetime.now(JST).strftime("%Y-%m")
+    answer = await town.ask("cases-center", "GET", f"/center/seen/unusual?month={month}", MANAGER)
+    assert answer.status_code == 200, answer.text
+    row = next(part for part in answer.text.split("<tr") if ">r9<" in part)
+    assert "同じ姓の世帯" in row
+    assert str(household) in row
+    assert "見ようとして断られた" in next(part for part in answer.text.split("<tr") if ">p1<" in part)
+    assert "まだ答えていない窓口" not in answer.text
+    assert not [name for name in NAMES if name in answer.text]
+    assert (await town.ask("cases-center", "GET", "/center/seen/unusual", COORDINATOR)).status_code == 403
+    found = await town.rows("notify", "select actor, object_kind from audit where action = 'ask_audit' and object_kind = 'month'")
+    assert {row.actor for row in found} == {"m1"}
 
 
 @pytest.mark.parametrize("typed", [

@@ -320,6 +320,18 @@ class Journey:
         await self.post("intake", f"/intake/glass/{real.access_id}/review", MANAGER, {"verdict": who.name}, AGAIN, own=False)
         await self.post("intake", f"/intake/glass/{real.access_id}/review", MANAGER, {"verdict": "justified"})
 
+    # ── 閲覧の記録
+
+    async def audited(self) -> None:
+        """監査は番号と区分だけ: だれの頁にも、たずねる便りにも答えにも、人は出ない。"""
+        unit, form = "cases-center", {"why": "breach", "first": "-90", "last": "今日", "actor": ""}
+        await self.get(unit, "/center/seen", MANAGER)
+        for path in ("/center/seen", "/center/seen/breach"):
+            assert "ケースを見た" in (await self.post(unit, path, MANAGER, form | {"about": str(self.household)})).text
+            await self.post(unit, path, MANAGER, form | {"about": self.canary.name, "actor": self.canary.family}, AGAIN, typed=True)
+        await self.get(unit, "/center/seen/unusual", MANAGER)
+        await self.post(unit, "/center/seen", ELDERLY, form | {"about": str(self.household)}, {403}, own=False)
+
     # ── うまくいかないとき
 
     async def typed_into_addresses(self) -> None:

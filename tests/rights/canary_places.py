@@ -50,13 +50,16 @@ def stream_files(home: Path) -> list[Piece]:
 
 @dataclass
 class Tap:
-    """Hears whatever goes over the broker. Only a reply to a question (`_INBOX`) may hold a person: it is the answer to `disclose`."""
+    """Hears whatever goes over the broker. Of the replies to questions (`_INBOX`) only that to `disclose` may hold a person."""
 
     pieces: list[Piece] = field(default_factory=list)
     replies: list[bytes] = field(default_factory=list)
+    disclosing: set[str] = field(default_factory=set)
 
     async def hear(self, message: Msg) -> None:
-        if message.subject.startswith("_INBOX"):
+        if message.subject.startswith("svc.intake.disclose."):
+            self.disclosing.add(message.reply)
+        if message.subject in self.disclosing:
             self.replies.append(message.data)
             return
         headers = repr(message.headers).encode()

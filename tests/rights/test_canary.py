@@ -99,6 +99,7 @@ async def scan(watched: Watched) -> Scan:
     await journey.watch_ended(watch)
     await journey.closed(case)
     await journey.withdrawn()
+    await journey.audited()
     pieces = await watched.pieces(journey.seen)
     findings = scanner.find(pieces)
     tables["end"] = _cells(findings)
@@ -158,6 +159,10 @@ def test_a_desk_that_declined_and_a_watch_that_ended_keep_no_name(scan: Scan) ->
 
 def test_the_names_did_go_over_the_wire_as_answers_to_desks_that_asked(scan: Scan) -> None:
     assert any(MAIN.family.encode() in reply for reply in scan.watched.tap.replies)
+
+
+def test_the_desks_answers_to_the_auditor_were_heard_on_the_wire(scan: Scan) -> None:
+    assert any(b'"object_kind":"case"' in piece.data and piece.where.startswith("_INBOX") for piece in scan.pieces if piece.place == "wire")
 
 
 async def test_a_leak_anywhere_makes_the_scan_fail(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,10 +13,17 @@ from shared.contracts.protection import ProtectionDeclared
 from shared.contracts.referral import ReferralAccepted, ReferralDeclined, ReferralHeld, ReferralMade
 from shared.messaging import Envelope, Handlers, Kept
 from shared.runtime.database import Transaction
+from shared.runtime.unusual import Relation
+
+#: この窓口の世帯: ケースかつなぎ票がある
+RELATION = Relation(
+    "select household_id from case_file where household_id = any(:households)"
+    " union select household_id from referral where household_id = any(:households)"
+)
 
 
 def case_handlers(profile: Profile) -> Handlers:
-    handlers = Handlers()
+    handlers = Handlers(relation=RELATION)
     _households(handlers)
     _other_desks(handlers, profile)
     _consultations(handlers, profile)

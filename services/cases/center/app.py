@@ -6,6 +6,7 @@ from services.cases.casework.app import create_case_app
 from services.cases.center import PROFILE, asking
 from services.cases.center.pages import router
 from services.cases.center.seen_pages import router as seen_router
+from services.cases.center.unusual_pages import router as unusual_router
 from services.cases.center.worker import create_worker
 from shared.runtime.settings import Settings
 from shared.runtime.unit import Unit
@@ -13,6 +14,6 @@ from shared.runtime.unit import Unit
 
 def create_app(settings: Settings) -> FastAPI:
     return create_case_app(
-        Unit.load("services.cases.center"), PROFILE, settings, create_worker, routers=[router, seen_router], on_start=[asking.begin],
+        Unit.load("services.cases.center"), PROFILE, settings, create_worker, routers=[router, seen_router, unusual_router], on_start=[asking.begin],
         on_stop=[asking.end],
     )  # fmt: skip

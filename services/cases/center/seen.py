@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol, TypeVar
 
 from shared.contracts.event import HouseholdId
@@ -37,6 +38,41 @@ class Found:
     answered: tuple[str, ...] = ()
     silent: tuple[str, ...] = ()
     cut: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """この記録を調べた人。一度の問いは、たずねたすべての窓口に一行ずつ残るので、一つに数える。"""
+
+    actor: str
+    roles: tuple[str, ...]
+    purpose: str | None
+    times: int
+    last: datetime
+
+
+#: 閲覧ではなく、閲覧の記録を調べたこと
+ASKING = "ask_audit"
+
+
+def looked(sightings: Iterable[Sighting]) -> tuple[Sighting, ...]:
+    """閲覧・記録だけ。調べたことの行が、見たことの行を埋もれさせないように。"""
+    return tuple(one for one in sightings if one.entry.action != ASKING)
+
+
+def askers(sightings: Iterable[Sighting]) -> list[Asker]:
+    """新しい順。"""
+    by_question: dict[tuple[str, str | None], dict[str, list[SeenEntry]]] = {}
+    for one in sightings:
+        if one.entry.action == ASKING:
+            by_question.setdefault((one.entry.actor, one.entry.purpose), {}).setdefault(one.unit, []).append(one.entry)
+    found = [_asker(actor, purpose, units) for (actor, purpose), units in by_question.items()]
+    return sorted(found, key=lambda one: one.last, reverse=True)
+
+
+def _asker(actor: str, purpose: str | None, units: Mapping[str, list[SeenEntry]]) -> Asker:
+    entries = [entry for found in units.values() for entry in found]
+    return Asker(actor, entries[0].roles, purpose, max(map(len, units.values())), max(entry.at for entry in entries))
 
 
 @dataclass

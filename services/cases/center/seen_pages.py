@@ -10,14 +10,15 @@ from sqlalchemy import text
 
 from services.cases.casework.access import Form
 from services.cases.casework.decision import japan_day
-from services.cases.center import audit_words, breach, seen, seen_form
-from services.cases.center.seen import Found
+from services.cases.center import breach, seen, seen_form
+from services.cases.center.seen import Found, Sighting
 from services.cases.center.seen_form import Question
 from shared.contracts.event import HouseholdId
 from shared.contracts.seen import SeenRequest, Why
 from shared.desk import render
 from shared.messaging.link import AWAY
 from shared.messaging.requests import RequestFailed, RequestRefused
+from shared.runtime import audit_words
 from shared.runtime.announce import unit_titles
 from shared.runtime.auth import Staff
 from shared.runtime.database import Database, Rd
@@ -75,6 +76,8 @@ class Answered:
     question: Question
     household_id: HouseholdId | None
     found: Found
+    looked: tuple[Sighting, ...]
+    askers: list[seen.Asker]
     readers: list[breach.Reader]
     titles: dict[str, str]
 
@@ -92,7 +95,8 @@ async def _ask(request: Request, staff: Staff, question: Question) -> Answered:
     ident = member_of or question.ident
     household_id = HouseholdId(ident) if ident else await _of_receipt(ask, question.receipt_no, asked)
     found = await seen.ask_everybody(ask, titles, asked.model_copy(update={"household_id": household_id}))
-    return Answered(question, household_id, found, breach.readers(found.sightings), titles)
+    looked = seen.looked(found.sightings)
+    return Answered(question, household_id, found, looked, seen.askers(found.sightings), breach.readers(looked), titles)
 
 
 async def _of_receipt(ask: seen.Ask, receipt_no: str | None, asked: SeenRequest) -> HouseholdId | None:

@@ -2,7 +2,7 @@
 
 import typer
 
-from shared.messaging.commands import aside, drill, provisioning, rebuilding, retention, status, streams
+from shared.messaging.commands import aside, audit, drill, provisioning, rebuilding, retention, status, streams
 from shared.messaging.commands.say import Refused, refuse
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="つながり / Tsunagari")
@@ -13,6 +13,9 @@ for part in (status, aside, streams, rebuilding, provisioning, drill):
 retaining = typer.Typer(no_args_is_help=True, help="保存期間と消去 / what is due, what must stay, what must go again")
 app.add_typer(retaining, name="retention")
 retention.register(retaining)
+auditing = typer.Typer(no_args_is_help=True, help="だれが見たか、監査は守られているか / who saw whom, and does the audit hold")
+app.add_typer(auditing, name="audit")
+audit.register(auditing)
 
 
 @app.callback()

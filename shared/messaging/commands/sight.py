@@ -114,9 +114,9 @@ async def _counts(sight: UnitSight, connection: Any) -> None:
     sight.held, sight.dead, sight.households_set_aside = row.held, row.dead, row.set_aside
     sight.gaps, sight.oldest_gap_seconds = row.gaps, row.oldest_gap
     sight.intents_for_a_person, sight.timers_overdue = row.intents, row.timers
-    knows_stream, known = row.knows_stream, {one.name: one for one in sight.consumers}
+    knows_stream = row.knows_stream
     for row in await sql.rows(connection, _CURSORS):
-        one = known.get(row.name) or _consumer(sight, row.name, row.source)
+        one = _consumer(sight, row.name, row.source)
         one.position, one.led, one.moved_seconds_ago = row.stream_seq, row.led, row.moved
         one.canary_seconds, one.canary_seconds_ago = row.canary, row.canary_ago
     if knows_stream:
@@ -131,6 +131,10 @@ async def _known_stream(sight: UnitSight, connection: Any) -> None:
 
 
 def _consumer(sight: UnitSight, name: str, source: str) -> ConsumerSight:
+    """The one of this name: whichever of database and broker answers first makes it, the other completes it."""
+    for known in sight.consumers:
+        if known.name == name:
+            return known
     made = ConsumerSight(name, source, 0, False)
     sight.consumers.append(made)
     return made
@@ -162,8 +166,7 @@ async def _lag_in(place: Place, link: Link, sight: UnitSight, stream: str) -> No
     for name in (await link.api(f"CONSUMER.NAMES.{stream}")).get("consumers") or []:
         if source := source_in(name, place.unit.code):
             info = await link.api(f"CONSUMER.INFO.{stream}.{name}")
-            known = next((one for one in sight.consumers if one.name == name), None) or _consumer(sight, name, source)
-            known.lag = int(info["num_pending"]) + int(info["num_ack_pending"])
+            _consumer(sight, name, source).lag = int(info["num_pending"]) + int(info["num_ack_pending"])
 
 
 def attention(sight: UnitSight) -> list[str]:

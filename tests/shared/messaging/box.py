@@ -69,9 +69,9 @@ class OperatorsBox:
         }
         (self.home / "box.json").write_text(json.dumps(content))
 
-    async def run(self, *words: str) -> Ran:
+    async def run(self, *words: str, under: str = "messaging") -> Ran:
         """`tsunagari messaging <words>`, in a thread: it has an event loop of its own."""
-        done = await asyncio.to_thread(CliRunner().invoke, app, ["messaging", *words])
+        done = await asyncio.to_thread(CliRunner().invoke, app, [under, *words])
         if isinstance(done.exception, Refused):
             return Ran(done.exception.exit_code, done.output, done.exception)
         assert done.exception is None or isinstance(done.exception, SystemExit), done.exception

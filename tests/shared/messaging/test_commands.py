@@ -53,7 +53,7 @@ async def test_when_all_is_well_status_says_so_in_one_table(box: OperatorsBox) -
     await box.town.say(box.alpha, registered(household()))
     await box.town.until_effects(box.beta, 1)
     seen = await box.run("status", "--json")
-    assert (seen.code, [one["unit"] for one in seen.json["units"]]) == (0, ["alpha", "beta"])
+    assert (seen.code, [one["unit"] for one in seen.json["units"]]) == (0, ["alpha", "beta"]), seen.json
     beta = seen.json["units"][1]
     assert (beta["database"], beta["broker"], beta["relay_led"], beta["attention"]) == (True, True, True, [])
     assert [(one["name"], one["position"], one["lag"]) for one in beta["consumers"]] == [("beta--alpha--p0", 1, 0)]

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import yaml
 
-from shared.contracts.access import BreakGlassReason
+from shared.contracts.access import BreakGlassReason, Verdict
+from shared.contracts.retention import HoldReason
 from shared.contracts.seen import SeenEntry, Why
 from shared.runtime.auth import ROLE_LABELS
 
@@ -14,7 +15,7 @@ from shared.runtime.auth import ROLE_LABELS
 @cache
 def _words() -> dict[str, dict[str, str]]:
     words: dict[str, dict[str, str]] = yaml.safe_load(Path(__file__).with_name("audit_words.yaml").read_text(encoding="utf-8"))
-    words["purposes"] |= {one.value: one.label for one in (*BreakGlassReason, *Why)}
+    words["purposes"] |= {one.value: one.label for one in (*BreakGlassReason, *Verdict, *HoldReason, *Why)}
     return words
 
 
@@ -24,8 +25,11 @@ def _said(vocabulary: str, code: str | None) -> str:
 
 def did(entry: SeenEntry) -> str:
     """なにをしたか: 「ケースを見た」「世帯をさがして見た（ほか 3 世帯）」。"""
-    words = _words()["actions"].get(entry.action, f"{{}}（{entry.action}）").format(_said("kinds", entry.object_kind))
-    return words + (f"（ほか {entry.shown - 1} 世帯）" if entry.shown > 1 else "") + ("（断られた）" if entry.decision == "refuse" else "")
+    actions = _words()["actions"]
+    words = actions.get(f"{entry.action} {entry.object_kind}") or actions.get(entry.action, f"{{}}（{entry.action}）")
+    words = words.format(_said("kinds", entry.object_kind))
+    refused = entry.decision == "refuse" and entry.action != "refuse"
+    return words + (f"（ほか {entry.shown - 1} 世帯）" if entry.shown > 1 else "") + ("（断られた）" if refused else "")
 
 
 def who(actor: str) -> str:
