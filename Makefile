@@ -37,7 +37,7 @@ trace: env ## 受付番号から流れを追う（RECEIPT=R8-0001）/ print the 
 
 test: check ## 検査とテスト（数分）/ checks and tests
 	@$(PY) -m deploy.onebox.chromium
-	@$(PY) -m pytest -m "not slow"
+	@$(PY) -m pytest -m "not slow" -n 2 --dist loadscope --no-loadscope-reorder
 
 test-slow: env assets ## 障害試験など長いもの / the long ones
 	@$(PY) -m pytest -m slow --timeout 900 --ignore tests/faults
