@@ -1,4 +1,4 @@
-"""The rights of the desk as Cedar policies (`gates.cedar`, `households.cedar`, `facts.cedar`), for the city to read; a decision is a pure function of a few values.
+"""The rights of the desk as Cedar policies (`gates`, `households`, `facts`), for the city to read; a decision is a pure function of a few values.
 
 A forbid beats every permit. The attributes of a household are few yes-or-no values, so equal questions are answered from memory.
 """
@@ -167,7 +167,7 @@ def sight(reader: Reader, place: Place, on: date, *, own: bool, glass: bool = Fa
 def may_fact(
     reader: Reader, place: Place, action: OfFact, basis: LegalBasis, on: date, *, own: bool, consented: bool, attending: bool, glass: bool = False
 ) -> bool:
-    """`consented`: the person's consent is in force and names a unit of the reader. `attending`: the fact belongs to a conference the reader attends."""
+    """`consented`: the person's consent is in force and names a unit of the reader. `attending`: it was told in a conference the reader attends."""
     found = ground(basis, on)
     attributes = {
         "kind": place.kind,
