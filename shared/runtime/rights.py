@@ -1,24 +1,27 @@
 """What one reader may see of which household: one snapshot a request, judged by the policies, and handed to the database.
 
-Only few households are special to anybody (protected, in conflict of interest, opened by break-glass); the snapshot holds these. A hidden
+Only few households are special to anybody (protected, in conflict of interest, opened by break-glass, on the agenda of a conference the reader
+attends today); the snapshot holds these. A hidden
 household is hidden by the database itself (row_security.py), in every list, count, search and page, as if it did not exist.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Request
-from sqlalchemy import TextClause, text
+from sqlalchemy import Row, TextClause, text
 
 from shared.contracts.access import BreakGlassOpened, BreakGlassReviewed
+from shared.contracts.conference import ConferenceClosed, ConferenceConvened
 from shared.contracts.event import Event
 from shared.contracts.protection import ConflictCleared, ConflictDeclared, ProtectionDeclared, ProtectionLifted
 from shared.runtime.auth import ROLE_LABELS, Signed, Staff
-from shared.runtime.policies import ORDINARY, Gate, Level, Place, Reader, Standing, may, may_enter
+from shared.runtime.policies import NOTHING, ORDINARY, Gate, Level, Place, Reader, Sight, Standing, may, may_enter, sight
 from shared.runtime.problems import NotAllowed, NotFound
+from shared.runtime.ticket import japan_day
 from shared.runtime.unit import Unit
 
 if TYPE_CHECKING:
@@ -26,11 +29,15 @@ if TYPE_CHECKING:
     from shared.runtime.database import Read, Transaction
 
 _SPECIAL = """
-select s.household_id, bool_or(s.protected) as protected, bool_or(s.conflict) as conflict, max(s.until) as glass_until, {care_team} as care_team
+select s.household_id, bool_or(s.protected) as protected, bool_or(s.conflict) as conflict, max(s.until) as glass_until, {care_team} as care_team,
+  bool_or(s.named) as named, array_remove(array_agg(s.conference_id order by s.conference_id), null) as conferences
 from (
-  select household_id, true as protected, false as conflict, cast(null as timestamptz) as until from protection where lifted_on is null
-  union all select household_id, false, true, null from conflict where staff = :me and cleared_on is null
-  union all select household_id, false, false, until from break_glass where staff = :me and until > :now
+  select household_id, true as protected, false as conflict, cast(null as timestamptz) as until, cast(null as uuid) as conference_id, false as named
+    from protection where lifted_on is null
+  union all select household_id, false, true, null, null, false from conflict where staff = :me and cleared_on is null
+  union all select household_id, false, false, until, null, false from break_glass where staff = :me and until > :now
+  union all select household_id, false, false, null, conference_id, :me = any(staff) from conference
+    where :today between convened_on and readable_until and (:me = any(staff) or units && cast(:units as text[]))
 ) s group by s.household_id
 """
 _HIDE = text("select set_config('tsunagari.hidden', :hidden, true)")
@@ -61,12 +68,26 @@ class Rights:
     place: Place
     special: Mapping[UUID, Standing] = field(default_factory=dict)
     glasses: tuple[Glass, ...] = ()
+    #: conferences this reader attends today → the household on the agenda
+    conferences: Mapping[UUID, UUID] = field(default_factory=dict)
+    #: the day in Japan on which the snapshot was taken
+    today: date = field(default_factory=japan_day)
 
     def may(self, level: Level, household_id: UUID) -> bool:
         return may(self.reader, self.place, level, self.special.get(household_id, ORDINARY))
 
     def enters(self, gate: Gate) -> bool:
         return may_enter(self.reader, self.place, gate)
+
+    def sight(self, household_id: UUID, *, own: bool = True) -> Sight:
+        """Which facts of this household are read here. None where not even its summary is."""
+        if not self.may(Level.SUMMARY, household_id):
+            return NOTHING
+        return sight(self.reader, self.place, self.today, own=own, glass=self.special.get(household_id, ORDINARY).glass)
+
+    def attends(self, household_id: UUID) -> list[UUID]:
+        """Conferences about this household that the reader attends today and may look into."""
+        return [one for one, about in self.conferences.items() if about == household_id and self.may(Level.KNOW, household_id)]
 
     def check(self, level: Level, household_id: UUID) -> None:
         """NotFound where the household must not even be known, NotAllowed where it is known but not open to this extent."""
@@ -87,10 +108,17 @@ class Rights:
 
 async def rights_of(handle: "Read", staff: Staff, unit: Unit, care_team: str = "false") -> Rights:
     """`care_team`: the unit's own SQL condition for "this person (:me) looks after household s.household_id here". One statement."""
-    rows = await handle.rows(text(_SPECIAL.format(care_team=care_team)), {"me": staff.sub, "now": handle.now})
-    special = {row.household_id: Standing(row.protected, row.conflict, row.care_team, row.glass_until is not None) for row in rows}
+    reader, today = reader_of(staff), japan_day(handle.now.timestamp())
+    values = {"me": staff.sub, "now": handle.now, "today": today, "units": sorted(reader.units)}
+    rows = await handle.rows(text(_SPECIAL.format(care_team=care_team)), values)
+    special = {row.household_id: _standing(row) for row in rows}
     glasses = tuple(Glass(row.household_id, row.glass_until) for row in rows if row.glass_until and not row.conflict)
-    return Rights(reader_of(staff), place_of(unit), special, glasses)
+    conferences = {one: row.household_id for row in rows for one in row.conferences}
+    return Rights(reader, place_of(unit), special, glasses, conferences, today)
+
+
+def _standing(row: Row[Any]) -> Standing:
+    return Standing(row.protected, row.conflict, row.care_team, row.glass_until is not None, bool(row.conferences), row.named)
 
 
 async def put_on(handle: "Read", rights: Rights) -> None:
@@ -164,10 +192,19 @@ _GLASS = text(
     """
 )
 _REVIEWED = text("update break_glass set reviewed_at = :now, reviewed_by = :by, verdict = :verdict where access_id = :access_id")
+_CONVENED = text(
+    """
+    insert into conference (conference_id, household_id, forum, units, staff, convened_on, ends_on, readable_until)
+    values (:conference_id, :household_id, :forum, :units, :staff, :convened_on, :ends_on, :readable_until)
+    on conflict (conference_id) do update set units = excluded.units, staff = excluded.staff, convened_on = excluded.convened_on,
+      ends_on = excluded.ends_on, readable_until = excluded.readable_until
+    """
+)
+_CLOSED = text("update conference set closed_on = :closed_on, readable_until = :readable_until where conference_id = :conference_id")
 
 _KEEP: dict[type[Event], TextClause] = {
     ProtectionDeclared: _DECLARED, ProtectionLifted: _LIFTED, ConflictDeclared: _CONFLICT, ConflictCleared: _CLEARED, BreakGlassOpened: _GLASS,
-    BreakGlassReviewed: _REVIEWED,
+    BreakGlassReviewed: _REVIEWED, ConferenceConvened: _CONVENED, ConferenceClosed: _CLOSED,
 }  # fmt: skip
 
 
@@ -181,14 +218,20 @@ async def keep(tx: "Transaction", event: Event) -> None:
     if statement is None:
         return
     values = event.model_dump() | {"now": tx.now, "on": tx.now.date()}
-    await tx.execute(statement, {name: values[name] for name in statement.compile().params})
+    await tx.execute(statement, {name: _plain(values[name]) for name in statement.compile().params})
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def hear_rights(handlers: "Handlers") -> None:
     """Registered in every worker."""
     from shared.messaging.projection import Kept
 
-    kept = (Kept("protection"), Kept("conflict", beside=("cleared_on",)), Kept("break_glass", beside=("opened_at", "reviewed_at")))
+    kept = (
+        Kept("protection"), Kept("conflict", beside=("cleared_on",)), Kept("break_glass", beside=("opened_at", "reviewed_at")), Kept("conference"),
+    )  # fmt: skip
     known = handlers.projection("rights", *kept, own=True)
     for kind in _KEEP:
 

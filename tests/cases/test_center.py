@@ -33,7 +33,7 @@ async def test_two_alerts_of_one_household_make_one_draft_on_lane_b(center: Desk
     assert "同居の子の様子" in page
 
 
-async def test_the_draft_shows_forum_reason_and_desks_but_no_button_that_does_nothing(center: DeskUnderTest) -> None:
+async def test_the_draft_shows_forum_reason_and_desks(center: DeskUnderTest) -> None:
     opened = CaseOpened(
         household_id=HOUSEHOLD, legal_basis=LegalBasis.INTERNAL_69_2_2, case_id=CaseId(HOUSEHOLD), state=CaseState.RECEIVED, opened_on=TODAY
     )
@@ -44,7 +44,7 @@ async def test_the_draft_shows_forum_reason_and_desks_but_no_button_that_does_no
     assert "社会福祉法106条の6" in page
     assert "cases-elderly" in page
     assert "82歳ごろ" in page
-    assert "招集する" not in page
+    assert "会議を招集する" in page
 
 
 async def test_with_consent_the_consented_conference_is_drafted(center: DeskUnderTest) -> None:

@@ -103,7 +103,7 @@ async def test_a_later_migration_may_change_the_audit_and_it_is_kept_again(serve
     versions = tmp_path / "versions"
     shutil.copytree(TREE / "shared/runtime/migrations/versions", versions, ignore=shutil.ignore_patterns("__pycache__"))
     (versions / "9999_later.py").write_text(
-        'from alembic import op\nrevision = "runtime_9999"\ndown_revision = "runtime_0006"\nbranch_labels = depends_on = None\n'
+        'from alembic import op\nrevision = "runtime_9999"\ndown_revision = "runtime_0007"\nbranch_labels = depends_on = None\n'
         'def upgrade():\n    op.execute("alter table audit add column later text")\n'
     )
     later = replace(ELDERLY, migrations=(str(tmp_path),))

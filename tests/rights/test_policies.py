@@ -7,12 +7,13 @@ from cedarpy import validate_policies
 
 from shared.runtime import policies
 from shared.runtime.auth import ROLE_LABELS
-from shared.runtime.policies import Gate, Level, Place, Reader, Standing, may, may_enter
+from shared.runtime.policies import Gate, Level, OfFact, Place, Reader, Standing, may, may_enter
 from shared.runtime.rights import place_of
 from shared.runtime.unit import all_units
 
 PLACES = sorted({place_of(unit) for unit in all_units()}, key=str)
-STANDINGS = [Standing(*values) for values in product((False, True), repeat=4)]
+#: whoever attends by name, attends
+STANDINGS = [one for one in (Standing(*values) for values in product((False, True), repeat=6)) if one.member or not one.named]
 PAIRS = [("reception", "caseworker"), ("coordinator", "manager"), ("manager", "dv_officer"), ("caseworker", "dv_officer"), ("auditor", "operator")]
 ROLE_SETS = [frozenset(roles) for roles in ((), *((role,) for role in ROLE_LABELS), *PAIRS)]
 DOMAINS = (frozenset[str](), frozenset({"elderly"}))
@@ -24,7 +25,7 @@ def readers() -> list[Reader]:
 
 def test_the_policies_agree_with_their_schema() -> None:
     schema = (policies.HERE / "desk.cedarschema").read_text(encoding="utf-8")
-    for name in ("gates.cedar", "households.cedar"):
+    for name in ("gates.cedar", "households.cedar", "facts.cedar"):
         written = (policies.HERE / name).read_text(encoding="utf-8")
         assert validate_policies(written, schema).validation_passed
         assert not validate_policies(written + 'permit (principal, action == Action::"read", resource);', schema).validation_passed
@@ -34,7 +35,7 @@ def test_every_gate_and_every_level_in_code_is_an_action_of_the_schema_and_the_o
     written = (policies.HERE / "desk.cedarschema").read_text(encoding="utf-8")
     lists = [part.split("appliesTo")[0] for part in written.split("\naction ")[1:]]
     actions = {name.strip() for part in lists for name in part.split(",")}
-    assert actions == set(Gate) | set(Level)
+    assert actions == set(Gate) | set(Level) | set(OfFact)
 
 
 @pytest.mark.parametrize("gate", Gate)
@@ -53,14 +54,15 @@ def test_whoever_is_in_conflict_sees_and_writes_nothing_whatever_the_role(place:
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: f"{place.kind}-{place.domain}")
-def test_a_protected_household_is_for_the_officer_the_care_team_and_the_center_outside_intake(place: Place) -> None:
+def test_a_protected_household_is_for_the_officer_the_care_team_the_named_member_and_the_center_outside_intake(place: Place) -> None:
     for reader, standing in product(readers(), STANDINGS):
         if not standing.protected or standing.conflict:
             continue
         chosen = "dv_officer" in reader.roles or standing.care_team or standing.glass or ("coordinator" in reader.roles and place.kind != "intake")
+        chosen = chosen or (place.kind == "center" and standing.named)
         for level in Level:
             assert chosen or not may(reader, place, level, standing)
-            ordinary = Standing(care_team=standing.care_team, glass=standing.glass)
+            ordinary = Standing(care_team=standing.care_team, glass=standing.glass, member=standing.member, named=standing.named)
             assert may(reader, place, level, ordinary) or not may(reader, place, level, standing), "protection must never give a right"
 
 

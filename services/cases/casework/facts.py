@@ -1,8 +1,9 @@
 """事実: 区分で記録し、取り下げる (domain.md §5.0)。他の窓口に届くのは種類・値・時期・確からしさだけ。"""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from types import MappingProxyType
 from uuid import UUID
 
 from services.cases.casework import basis, consent
@@ -13,9 +14,13 @@ from services.cases.casework.household import Household, month_of
 from services.cases.casework.profile import Profile, Rules
 from shared.contracts.case import FactRecorded, FactRetracted
 from shared.contracts.codes import FactKind
+from shared.contracts.conference import Forum
 from shared.contracts.consultation import ConsentState
 from shared.contracts.event import CaseId, Confidence, HouseholdId, LegalBasis, MemberId, Month
+from shared.contracts.lanes import ground
 from shared.runtime.problems import Refusal
+
+NO_CONFERENCE: Mapping[Forum, UUID] = MappingProxyType({})
 
 
 class FactUnreadable(Refusal):
@@ -66,6 +71,8 @@ class Fact:
     retracted_on: date | None = None
     current: bool = True
     harm_checked: bool = False
+    #: この事実を知らせた会議。その出席者だけが、その期間だけ見られる
+    conference_id: UUID | None = None
 
 
 def record(
@@ -79,9 +86,11 @@ def record(
     on: date,
     profile: Profile,
     rules: Rules,
+    conferences: Mapping[Forum, UUID] = NO_CONFERENCE,
 ) -> Outcome[Fact]:
     """事実を記録する。同じ人の同じ種類の前の記録に代わる（課題のように重なるものは、同じ値の記録にだけ代わる）。
 
+    根拠に会議があり（同意・106条の6）、その会議がいま続いていれば（`conferences`）、その会議で知らせた事実になる。
     語彙にない値・合わない人・先の日付は FactUnreadable、終結済みは CaseIsClosed、同意のない「同意」は ConsentIsMissing。
     """
     must_be_open(case)
@@ -103,6 +112,7 @@ def record(
         evidence=entry.evidence,
         supersedes=before.fact_id if before else None,
         harm_checked=entry.harm_checked,
+        conference_id=_told_in(entry.legal_basis, conferences, on),
     )
     return Outcome(fact, (_recorded(fact),))
 
@@ -113,6 +123,12 @@ def retract(fact: Fact, *, on: date) -> Outcome[Fact]:
         raise FactGone
     event = FactRetracted(household_id=fact.household_id, legal_basis=fact.legal_basis, fact_id=fact.fact_id)
     return Outcome(replace(fact, retracted_on=on, current=False), (event,))
+
+
+def _told_in(basis: LegalBasis, conferences: Mapping[Forum, UUID], on: date) -> UUID | None:
+    """会議の種類は根拠が決める: 支援会議の事実は支援会議に、同意の事実は重層的支援会議に。"""
+    forum = ground(basis, on).forum
+    return conferences.get(forum) if forum else None
 
 
 def _consent_that_counts(case: Case, entry: Entry, consents: Consents) -> ConsentState:

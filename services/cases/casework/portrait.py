@@ -109,13 +109,13 @@ def asked(rules: Rules, known: Iterable[Fact], names: Mapping[MemberId, str]) ->
     current = [fact for fact in known if fact.current]
 
     def view(question: Asked) -> AskedView:
-        answers = tuple(_fact(fact, rules, names) for fact in current if fact.kind == question.kind)
+        answers = tuple(fact_view(fact, rules, names) for fact in current if fact.kind == question.kind)
         return AskedView(question.kind, rules.vocabulary[question.kind].label, question.ask, answers)
 
     return [view(question) for question in rules.asked if question.kind in rules.vocabulary]
 
 
-def _fact(fact: Fact, rules: Rules, names: Mapping[MemberId, str]) -> FactView:
+def fact_view(fact: Fact, rules: Rules, names: Mapping[MemberId, str]) -> FactView:
     who = names.get(fact.member_id, "世帯員") if fact.member_id else "世帯"
     sure = next(label for code, label, _ in CONFIDENCE if code is fact.confidence)
     return FactView(fact, who, rules.vocabulary[fact.kind].label_of(fact.value), month_words(fact.since) if fact.since else "", sure)

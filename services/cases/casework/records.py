@@ -20,9 +20,9 @@ from shared.runtime.problems import NotFound
 f, n = tables.fact, tables.note
 
 
-def _fact(row: Row[Any]) -> Fact:
+def fact_of(row: Row[Any]) -> Fact:
     values = dict(row._mapping)
-    values.pop("recorded_at")
+    values.pop("recorded_at"), values.pop("ground", None)
     by = Caseworker(values.pop("by_sub"), values.pop("by_name"))
     current = values.pop("is_current")
     return Fact(**values | {"confidence": Confidence(row.confidence), "legal_basis": LegalBasis(row.legal_basis), "by": by, "current": current})
@@ -30,14 +30,14 @@ def _fact(row: Row[Any]) -> Fact:
 
 async def facts(handle: Read, household_id: HouseholdId) -> list[Fact]:
     """この窓口が記録した、その世帯の事実。古い順、終わったものも含む。"""
-    return [_fact(row) for row in await handle.rows(select(f).where(f.c.household_id == household_id).order_by(f.c.recorded_at, f.c.fact_id))]
+    return [fact_of(row) for row in await handle.rows(select(f).where(f.c.household_id == household_id).order_by(f.c.recorded_at, f.c.fact_id))]
 
 
 async def fact_to_change(tx: Transaction, case_id: UUID, fact_id: UUID) -> Fact:
     row = await tx.row(select(f).where(f.c.fact_id == fact_id, f.c.case_id == case_id).with_for_update())
     if row is None:
         raise NotFound
-    return _fact(row)
+    return fact_of(row)
 
 
 async def add_fact(tx: Transaction, outcome: Outcome[Fact]) -> bool:
@@ -64,7 +64,7 @@ async def hide_shared(tx: Transaction, household_id: HouseholdId, member_id: Mem
     theirs = (f.c.household_id == household_id, f.c.member_id == member_id, f.c.legal_basis == LegalBasis.CONSENT.value)
     rows = await tx.rows(select(f).where(*theirs, f.c.is_current, f.c.kind != "consent").order_by(f.c.recorded_at, f.c.fact_id).with_for_update())
     for row in rows:
-        await save_retraction(tx, facts_of_trade.retract(replace(_fact(row), legal_basis=LegalBasis.INTERNAL_69_2_2), on=on))
+        await save_retraction(tx, facts_of_trade.retract(replace(fact_of(row), legal_basis=LegalBasis.INTERNAL_69_2_2), on=on))
     return len(rows)
 
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from services.cases.casework import case as cases
-from services.cases.casework import closing, consent, consents, facts, heard, note, pages, records, refer, referral_routes, store
+from services.cases.casework import closing, consent, consents, facts, heard, lanes, note, pages, records, refer, referral_routes, store
 from services.cases.casework.access import At, Form, Writer
 from services.cases.casework.basis import BasisNotOurs, ConsentIsMissing, HarmNotChecked
 from services.cases.casework.case import AnotherCaseIsOpen, Case, CaseIsClosed, CaseMovedOn, ReasonMissing, StateNotReachable, WatchDateMissing
@@ -87,6 +87,7 @@ async def _fact(at: Sitting, case: Case) -> None:
         on=at.typed.today,
         profile=at.desk.profile,
         rules=at.rules,
+        conferences=await lanes.ongoing(at.tx, at.desk.unit, case.household_id),
     )
     if not await records.add_fact(at.tx, outcome):
         return

@@ -1,4 +1,4 @@
-"""The tables of casework, as in migrations/versions/0001_casework.py (a test compares them)."""
+"""The tables of casework, as the migrations make them (a test compares them)."""
 
 from sqlalchemy import ARRAY, BigInteger, Boolean, Column, Date, DateTime, Integer, MetaData, Table, Text, Uuid
 from sqlalchemy.schema import SchemaItem
@@ -49,7 +49,7 @@ case_step = _table(
 fact = _table(
     "fact", _id("fact_id", True), _id("household_id"), _id("case_id"), _id("member_id"), _text("kind"), _text("value"), _text("since"), _day("as_of"),
     _text("confidence"), _text("legal_basis"), _text("evidence"), _id("supersedes"), _day("retracted_on"), Column("is_current", Boolean),
-    _at("recorded_at"), _text("by_sub"), _text("by_name"), Column("harm_checked", Boolean),
+    _at("recorded_at"), _text("by_sub"), _text("by_name"), Column("harm_checked", Boolean), _id("conference_id"),
 )  # fmt: skip
 note = _table(
     "note", _id("note_id", True), _id("case_id"), _day("happened_on"), _text("method"), _text("partner"), _text("shared"), _text("private"),

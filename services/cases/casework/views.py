@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID, uuid4
 
-from services.cases.casework import basis, consent, consents, heard, identity, involvement, lists, portrait, records, store
+from services.cases.casework import basis, consent, consents, heard, identity, involvement, lanes, lists, portrait, records, store
 from services.cases.casework.access import Desk, may_write
 from services.cases.casework.case import Case
 from services.cases.casework.decision import japan_day
@@ -110,7 +110,8 @@ async def case_page(handle: Read, desk: Desk, staff: Staff, case: Case, *, tab: 
     today, rules = shown["today"], shown["rules"]
     household = await heard.household(handle, case.household_id)
     who = await identity.of_household(handle, case.household_id)
-    known = await records.facts(handle, case.household_id)
+    seen = await lanes.seen(handle, case.household_id)
+    known = seen.facts
     said = await consents.of_household(handle, case.household_id)
     notes = await records.notes(handle, case.case_id)
     if not (shown["writes"] or (handle.rights and handle.rights.may(Level.FULL, case.household_id))):
@@ -141,6 +142,8 @@ async def case_page(handle: Read, desk: Desk, staff: Staff, case: Case, *, tab: 
         ),
         "titles": {unit.unit: unit.title for unit in units},
         "targets": [(unit.unit, unit.title) for unit in await referral_targets(handle) if unit.unit != desk.unit.code],
+        "withheld": seen.withheld,
+        "conferences": await lanes.attended(handle, case.household_id, next((unit.base for unit in units if unit.base == "/center"), None)),
         "alerts": f"/_part/household/{case.household_id}/alerts" if any(unit.base == "/" for unit in units) else None,
         "updated": await store.last_change(handle, case.case_id),
         "mine": case.caseworker.sub == staff.sub,

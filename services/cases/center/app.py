@@ -4,6 +4,7 @@ from fastapi import FastAPI
 
 from services.cases.casework.app import create_case_app
 from services.cases.center import PROFILE, asking
+from services.cases.center.meeting_pages import router as meeting_router
 from services.cases.center.pages import router
 from services.cases.center.seen_pages import router as seen_router
 from services.cases.center.unusual_pages import router as unusual_router
@@ -14,6 +15,6 @@ from shared.runtime.unit import Unit
 
 def create_app(settings: Settings) -> FastAPI:
     return create_case_app(
-        Unit.load("services.cases.center"), PROFILE, settings, create_worker, routers=[router, seen_router, unusual_router], on_start=[asking.begin],
-        on_stop=[asking.end],
+        Unit.load("services.cases.center"), PROFILE, settings, create_worker, routers=[router, meeting_router, seen_router, unusual_router],
+        on_start=[asking.begin], on_stop=[asking.end],
     )  # fmt: skip

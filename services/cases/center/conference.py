@@ -6,37 +6,42 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
+from services.cases.casework.decision import japan_day
 from shared.contracts.alert import AlertRaised
-from shared.contracts.event import HouseholdId, Lane, UnitCode
+from shared.contracts.conference import Forum
+from shared.contracts.event import HouseholdId, Lane, StaffId, UnitCode
 
-
-class Forum(StrEnum):
-    CONFIDENTIAL = "confidential_conference"
-    CONSENTED = "consented_conference"
-
-    @property
-    def label(self) -> str:
-        return {"confidential_conference": "支援会議", "consented_conference": "重層的支援会議"}[self.value]
-
-    @property
-    def ground(self) -> str:
-        return {
-            "confidential_conference": "社会福祉法106条の6。市が招集し、同意がなくても開ける。出席者には罰則つきの守秘義務がある。",
-            "consented_conference": "本人の同意がある案件に限る。プランの適切さと役割分担を決める。",
-        }[self.value]
-
-    @property
-    def lane(self) -> Lane:
-        return Lane.ART106_6 if self is Forum.CONFIDENTIAL else Lane.CONSENT
+#: センターが招集できる会議と、その根拠
+GROUND = {
+    Forum.CONFIDENTIAL: "社会福祉法106条の6。市が招集し、同意がなくても開ける。出席者には罰則つきの守秘義務がある。",
+    Forum.CONSENTED: "本人の同意がある案件に限る。プランの適切さと役割分担を決める。",
+}
 
 
 class DraftState(StrEnum):
     DRAFT = "draft"
     DROPPED = "dropped"
+    CONVENED = "convened"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Convening:
+    """招集した会議: 根拠は一つ。出席するのは窓口（その職員みな）か、名指しの職員（アカウントの番号）。期間は両端の日を含む。"""
+
+    forum: Forum
+    units: tuple[UnitCode, ...]
+    staff: tuple[StaffId, ...]
+    convened_on: date
+    ends_on: date
+    closed_on: date | None = None
+
+    def ongoing(self, on: date) -> bool:
+        return self.closed_on is None and on <= self.ends_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +62,26 @@ class Draft:
     household_id: HouseholdId
     reasons: tuple[Reason, ...]
     state: DraftState = DraftState.DRAFT
+    convening: Convening | None = None
 
     @property
     def forum(self) -> Forum:
-        """一つでも同意のない理由があれば、支援会議。"""
-        return Forum.CONSENTED if all(reason.lane is Lane.CONSENT for reason in self.reasons) else Forum.CONFIDENTIAL
+        """招集するまでは、一つでも同意のない理由があれば支援会議。招集すれば、その会議のまま変わらない。"""
+        if self.convening:
+            return self.convening.forum
+        return Forum.CONSENTED if self.agreed else Forum.CONFIDENTIAL
+
+    @property
+    def agreed(self) -> bool:
+        return all(reason.lane is Lane.CONSENT for reason in self.reasons)
+
+    @property
+    def ground(self) -> str:
+        return GROUND.get(self.forum, "")
+
+    def takes(self, lane: Lane, on: date) -> bool:
+        """招集した会議に、新しい理由を足せるか。重層的支援会議には、同意のある理由だけ。終わった会議には足せない。"""
+        return self.convening is None or (self.convening.ongoing(on) and (self.forum is Forum.CONFIDENTIAL or lane is Lane.CONSENT))
 
     @property
     def lane(self) -> Lane:
@@ -81,13 +101,15 @@ def propose(alert: AlertRaised, existing: Draft | None, *, proposes: Mapping[str
     if alert.rule_id not in proposes:
         return None
     reason = Reason(alert.alert_id, alert.rule_id, alert.lane, alert.domains, alert.raised_at, alert.due)
-    if existing is None:
+    if existing is None or not existing.takes(alert.lane, japan_day(alert.raised_at)):
         return Draft(conference_id, alert.household_id, (reason,))
     others = tuple(known for known in existing.reasons if known.alert_id != alert.alert_id)
     return replace(existing, reasons=(*others, reason))
 
 
 def drop(draft: Draft, alert_id: UUID) -> Draft:
-    """アラートが「事実と違う」などで退けられた。理由がなくなれば、案も取り下げる。"""
+    """アラートが「事実と違う」などで退けられた。理由がなくなれば、案も取り下げる（招集した会議は、人が終える）。"""
     left = tuple(reason for reason in draft.reasons if reason.alert_id != alert_id)
+    if not left and draft.convening:
+        return draft
     return replace(draft, reasons=left) if left else replace(draft, state=DraftState.DROPPED)

@@ -1,15 +1,20 @@
-"""The rights of the desk as Cedar policies (`gates.cedar`, `households.cedar`), for the city to read; a decision is a pure function of a few values.
+"""The rights of the desk as Cedar policies (`gates`, `households`, `facts`), for the city to read; a decision is a pure function of a few values.
 
 A forbid beats every permit. The attributes of a household are few yes-or-no values, so equal questions are answered from memory.
 """
 
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from functools import cache, lru_cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from cedarpy import Decision, PolicySet, is_authorized
+
+from shared.contracts.event import LegalBasis
+from shared.contracts.lanes import ground
 
 HERE = Path(__file__).parent
 
@@ -39,6 +44,7 @@ class Gate(StrEnum):
     MANAGE_ACCOUNTS = "manageAccounts"
     MANAGE_RETENTION = "manageRetention"
     READ_AUDIT = "readAudit"
+    ATTEND = "attend"
 
 
 class Level(StrEnum):
@@ -51,12 +57,29 @@ class Level(StrEnum):
     WRITE = "write"
 
 
+class OfFact(StrEnum):
+    """一つの事実について: 見る・（見られないが）あることを知る。"""
+
+    READ = "readFact"
+    KNOW = "knowFact"
+
+
+#: the unit in which a role works; a caseworker works in the desks of the own domains
+_UNIT_OF_ROLE = {"reception": "intake", "coordinator": "cases-center", "outreach": "outreach"}
+
+
 @dataclass(frozen=True, slots=True)
 class Reader:
     """What the policies see of a person."""
 
     roles: frozenset[str]
     domains: frozenset[str] = frozenset()
+
+    @property
+    def units(self) -> frozenset[str]:
+        """The units this person works in: whom a consent or a conference means when it names a unit."""
+        desks = {f"cases-{domain}" for domain in self.domains} if "caseworker" in self.roles else set()
+        return frozenset(desks | {unit for role, unit in _UNIT_OF_ROLE.items() if role in self.roles})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +98,10 @@ class Standing:
     conflict: bool = False
     care_team: bool = False
     glass: bool = False
+    #: attends a conference about it today, through the unit or by name
+    member: bool = False
+    #: attends by name: the only way that opens a protected household
+    named: bool = False
 
 
 ORDINARY = Standing()
@@ -82,8 +109,8 @@ ORDINARY = Standing()
 
 @cache
 def policies(resource: str) -> PolicySet:
-    """Those about a "Unit" or about a "Household": Cedar looks at every policy of a set for every decision."""
-    name = {"Unit": "gates.cedar", "Household": "households.cedar"}[resource]
+    """Those about a "Unit", a "Household" or a "Fact": Cedar looks at every policy of a set for every decision."""
+    name = {"Unit": "gates.cedar", "Household": "households.cedar", "Fact": "facts.cedar"}[resource]
     return PolicySet.from_str((HERE / name).read_text(encoding="utf-8"))
 
 
@@ -101,14 +128,68 @@ def may(reader: Reader, place: Place, level: Level, standing: Standing = ORDINAR
         "conflict": standing.conflict,
         "careTeam": standing.care_team,
         "glass": standing.glass,
+        "member": standing.member,
+        "named": standing.named,
     }
     return decide(reader, level, "Household", attributes)
 
 
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """Which facts of one household are read, and of which it is at least known that there are some. Keys of `key_of`."""
+
+    read: frozenset[str] = frozenset()
+    known: frozenset[str] = frozenset()
+
+
+NOTHING = Sight()
+
+
+def key_of(basis: LegalBasis | str, *, consented: bool, attending: bool) -> str:
+    """All that decides about a fact, in a word that SQL can make as well: "CONSENT+c", "ART106_6+a", "STAT"."""
+    return f"{LegalBasis(basis).value}{'+c' if consented else ''}{'+a' if attending else ''}"
+
+
+@lru_cache(maxsize=1024)
+def sight(reader: Reader, place: Place, on: date, *, own: bool, glass: bool = False) -> Sight:
+    """One answer for all facts of a page: there are few grounds, however many facts. `own`: this unit recorded them."""
+    allowed = {
+        action: frozenset(
+            key_of(basis, consented=consented, attending=attending)
+            for basis, consented, attending in product(LegalBasis, (False, True), (False, True))
+            if may_fact(reader, place, action, basis, on, own=own, consented=consented, attending=attending, glass=glass)
+        )
+        for action in OfFact
+    }
+    return Sight(allowed[OfFact.READ], allowed[OfFact.KNOW])
+
+
+def may_fact(
+    reader: Reader, place: Place, action: OfFact, basis: LegalBasis, on: date, *, own: bool, consented: bool, attending: bool, glass: bool = False
+) -> bool:
+    """`consented`: the person's consent is in force and names a unit of the reader. `attending`: it was told in a conference the reader attends."""
+    found = ground(basis, on)
+    attributes = {
+        "kind": place.kind,
+        "domain": place.domain,
+        "own": own,
+        "basis": basis.value,
+        "lane": found.lane.value,
+        "forum": found.forum.value if found.forum else "",
+        "competent": sorted(found.competent),
+        "role": found.role,
+        "consented": consented,
+        "attending": attending,
+        "glass": glass,
+    }
+    return decide(reader, action, "Fact", attributes)
+
+
 def decide(reader: Reader, action: StrEnum, resource: str, attributes: dict[str, Any]) -> bool:
-    """One decision by Cedar itself; `resource` is "Unit" or "Household". What cannot be decided is a no."""
+    """One decision by Cedar itself; `resource` is "Unit", "Household" or "Fact". What cannot be decided is a no."""
+    who = {"roles": sorted(reader.roles), "domains": sorted(reader.domains), "units": sorted(reader.units)}
     entities: list[dict[Any, Any]] = [
-        {"uid": {"type": "Staff", "id": "who"}, "attrs": {"roles": sorted(reader.roles), "domains": sorted(reader.domains)}, "parents": []},
+        {"uid": {"type": "Staff", "id": "who"}, "attrs": who, "parents": []},
         {"uid": {"type": resource, "id": "what"}, "attrs": attributes, "parents": []},
     ]
     request = {
