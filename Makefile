@@ -35,12 +35,13 @@ trace: env ## 受付番号から流れを追う（RECEIPT=R8-0001）/ print the 
 	@test -n "$(RECEIPT)" || { echo '受付番号を指定してください: make trace RECEIPT=R8-0001 / name a receipt'; exit 2; }
 	@$(PY) -m deploy.console trace "$(RECEIPT)"
 
-test: check ## 検査とテスト（数分）/ checks and tests
-	@$(PY) -m deploy.onebox.chromium
-	@$(PY) -m pytest -m "not slow" -n 2 --dist loadscope --no-loadscope-reorder
+test: check ## 検査とテスト（15分以内）/ checks and tests, in less than a quarter of an hour
+	@$(PY) -m pytest -m "not slow and not browser" -n 2 --dist loadscope --no-loadscope-reorder
 
-test-slow: env assets ## 障害試験など長いもの / the long ones
-	@$(PY) -m pytest -m slow --timeout 900 --ignore tests/faults
+test-slow: env ## ブラウザーと長いもの / the long ones and those in a browser
+	@$(PY) -m shared.desk.assets --dev
+	@$(PY) -m deploy.onebox.chromium
+	@$(PY) -m pytest -m "slow or browser" --timeout 900 --ignore tests/faults
 
 test-faults: env ## 障害を一つずつ / every fault as a row of its own
 	@$(PY) -m pytest -m slow tests/faults --timeout 900

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import TypeVar
@@ -54,15 +53,8 @@ def test_a_household_has_the_same_history_in_the_small_town_and_in_the_whole_cit
     assert all(there[household.id] == history for household, history in zip(small.households, small.histories, strict=True))
 
 
-def test_the_whole_city_with_ten_years_takes_less_than_ten_seconds(small: Town) -> None:
-    town.whole.cache_clear()
-    began = time.process_time()
-    city = town.whole(small.until)
-    assert sum(map(len, city.histories)) > 50_000
-    assert time.process_time() - began < 10
-
-
 def test_a_history_runs_forward_and_ends_with_the_present(whole: Town) -> None:
+    assert sum(map(len, whole.histories)) > 50_000
     for history in whole.histories:
         times = [command.at for command in history]
         assert times == sorted(times)

@@ -114,6 +114,7 @@ def test_a_unit_killed_with_minus_9_is_ready_again_soon(box: AnyBox) -> None:
     assert one(box, "intake")["restarts"] >= 1
 
 
+@pytest.mark.slow
 @pytest.mark.box
 @pytest.mark.timeout(300)
 async def test_data_survives_down_and_up_and_a_killed_supervisor(box: AnyBox) -> None:
