@@ -36,7 +36,7 @@ trace: env ## 受付番号から流れを追う（RECEIPT=R8-0001）/ print the 
 	@$(PY) -m deploy.console trace "$(RECEIPT)"
 
 test: check ## 検査とテスト（15分以内）/ checks and tests, in less than a quarter of an hour
-	@$(PY) -m pytest -m "not slow and not browser" -n 2 --dist loadscope --no-loadscope-reorder
+	@$(PY) -m pytest -m "not slow and not browser" -n 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: env ## ブラウザーと長いもの / the long ones and those in a browser
 	@$(PY) -m shared.desk.assets --dev

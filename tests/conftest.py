@@ -21,7 +21,6 @@ from urllib.parse import quote
 
 import asyncpg
 import pytest
-from xdist.scheduler import LoadScopeScheduling
 
 from deploy.onebox.broker import BrokerFailed, EmbeddedNats
 from deploy.onebox.databases import KEEP_AUDIT, run_script
@@ -35,22 +34,6 @@ from shared.runtime.unit import Unit, all_units
 ROOT = Path(__file__).resolve().parents[1]
 PASSWORD = "only-for-tests"
 Databases = Callable[..., Awaitable[Database]]
-
-
-SHARE_THE_BOX = ("tests/browser/", "tests/deploy/test_onebox.py")
-
-
-class ByFile(LoadScopeScheduling):  # type: ignore[misc]
-    """`make test` runs in two processes: a file stays together, and so do the files that share the one box.
-
-    Not by `xdist_group`: pytest 9.2 does not show the schedulers the node id that xdist 3.8 marks."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        return "box" if nodeid.startswith(SHARE_THE_BOX) else nodeid.partition("::")[0]
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
-    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -248,9 +231,9 @@ def start_box(home: Path, *words: str, **environment: str) -> Box:
     return box
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def box() -> Iterator[Box]:
-    """The whole one box on free ports, without a fictional town in it: slow to start. TSUNAGARI_TEST_BOX=<home> takes a running one."""
+    """The whole one box on free ports, without a fictional town in it: slow to start, and not idle while others test, so it lives for a file. TSUNAGARI_TEST_BOX=<home> takes a running one."""
     if running_home := os.environ.get("TSUNAGARI_TEST_BOX"):
         url = json.loads((Path(running_home) / "box.json").read_text(encoding="utf-8"))["url"]
         yield Box(Path(running_home), int(url.rsplit(":", 1)[1]), {**os.environ, "TSUNAGARI_HOME": running_home})

@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import TypeVar
 from uuid import UUID
 
-from deploy.city import town
 from deploy.city.commands import (
     AcceptReferral,
     AdvanceCase,
