@@ -233,7 +233,9 @@ def start_box(home: Path, *words: str, **environment: str) -> Box:
 
 @pytest.fixture(scope="module")
 def box() -> Iterator[Box]:
-    """The whole one box on free ports, without a fictional town in it: slow to start, and not idle while others test, so it lives for a file. TSUNAGARI_TEST_BOX=<home> takes a running one."""
+    """The whole one box on free ports, without a fictional town in it: slow to start, and not idle while others test, so it lives for a file.
+
+    TSUNAGARI_TEST_BOX=<home> takes a running one."""
     if running_home := os.environ.get("TSUNAGARI_TEST_BOX"):
         url = json.loads((Path(running_home) / "box.json").read_text(encoding="utf-8"))["url"]
         yield Box(Path(running_home), int(url.rsplit(":", 1)[1]), {**os.environ, "TSUNAGARI_HOME": running_home})
