@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import text
 
 from services.intake import protection
 from services.intake.household import Household, Member, Person
@@ -163,3 +164,25 @@ def test_two_officers_do_not_overwrite_each_other() -> None:
     one = Protection(uuid4(), HouseholdId(uuid4()), MemberId(uuid4()), ProtectionKind.SHIEN_SOCHI, date(2026, 4, 1), date(2027, 3, 31), version=2)
     with pytest.raises(ChangedMeanwhile):
         protection.renew(one, date(2028, 3, 31), seen_version=1, today=date(2027, 3, 1))
+
+
+async def test_whoever_has_a_glass_reads_a_protected_household_without_its_place_and_writes_nothing(desk: Desk) -> None:
+    path, people = await home(desk)
+    (row,) = await desk.rows("select phone from member where id = :id", id=people["見本 文子"])
+    await protect(desk, path, people["見本 文子"])
+    household = UUID(path.rsplit("/", 1)[1])
+    opened = {"access_id": uuid4(), "household_id": household, "staff": COLLEAGUE.sub}
+    async with desk.db.transaction() as tx:
+        sql = """insert into break_glass (access_id, household_id, staff, reason, opened_at, until)
+                 values (:access_id, :household_id, :staff, 'life', now(), now() + interval '1 hour')"""
+        await tx.execute(text(sql), opened)
+    shown = [await desk.get(path, COLLEAGUE), await desk.get("/intake/", COLLEAGUE), await desk.get(f"{path}/protection", COLLEAGUE)]
+    shown.append(await desk.post("/intake/households", {"kana": "ミホン"}, COLLEAGUE))
+    candidates = MOTHER_AND_SON | {"form_key": str(uuid4()), "phone": "", "town": ""}
+    shown.append(await desk.post("/intake/_part/candidates", candidates, COLLEAGUE, htmx=True))
+    for page in shown:
+        assert page.status_code == 200
+        assert row.phone not in page.text
+        assert "架空市役所気付" not in page.text
+    assert (await desk.get(f"{path}/members/{people['見本 文子']}", COLLEAGUE)).status_code == 403
+    assert (await desk.post(f"{path}/members", {"name": "見本 次郎"}, COLLEAGUE)).status_code == 403
