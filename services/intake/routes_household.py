@@ -7,8 +7,9 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from services.intake import candidate_search, household, household_store, lists, member_form, pages
+from services.intake import candidate_search, following, household, household_store, lists, member_form, pages
 from services.intake.access import Desk, Fields, Form, HeaderReader, HouseholdReader, OnDay, PartOnly, Today
+from services.intake.consultation import StaffRef
 from services.intake.household import Household, LeavingDateWrong, MemberAlreadyLeft
 from services.intake.member_form import MemberFormIncomplete
 from shared.contracts.event import LegalBasis, MemberId
@@ -89,6 +90,11 @@ def _writable(handle: Read, home: Household) -> None:
         handle.rights.check(Level.WRITE, home.id)
 
 
+def _onward(request: Request, home: Household, followed: bool) -> Response:
+    """保護が始まった世帯は、もう開けないことが多い。"""
+    return redirect(request, "/intake/protection/declared" if followed else f"/intake/households/{home.id}")
+
+
 @router.get("/households/{household_id}/members/{member_id}")
 async def edit(request: Request, household_id: UUID, member_id: UUID, rd: Rd, staff: Desk, today: OnDay) -> Response:
     """世帯員の訂正の様式。電話も入っているので、書いてよい職員にだけ（緊急閲覧は読むだけ）。"""
@@ -116,9 +122,10 @@ async def correct(request: Request, household_id: UUID, member_id: UUID, tx: Tx,
     except ChangedMeanwhile as changed:
         return render(request, "member.html", values | {"conflict": changed}, block="form", status=409)
     await household_store.change(tx, outcome.state.member(member_id))
+    followed = await following.protect(tx, outcome.state, [outcome.state.member(member_id)], StaffRef(staff.sub, staff.name), today.date)
     tx.publish(*outcome.events)
     await audit.record(tx, staff, "update", "member", member_id, household_id=home.id)
-    return redirect(request, f"/intake/households/{home.id}")
+    return _onward(request, home, followed)
 
 
 @router.post("/households/{household_id}/members", responses=refusals(MemberFormIncomplete))
@@ -134,9 +141,10 @@ async def join(request: Request, household_id: UUID, tx: Tx, staff: Desk, today:
     member = household.Member(MemberId(uuid4()), person, joined_on=today.date)
     outcome = household.join(home, [member], basis=BASIS)
     await household_store.add(tx, [(home.id, member)])
+    followed = await following.protect(tx, outcome.state, [member], StaffRef(staff.sub, staff.name), today.date)
     tx.publish(*outcome.events)
     await audit.record(tx, staff, "create", "member", member.id, household_id=home.id)
-    return redirect(request, f"/intake/households/{home.id}")
+    return _onward(request, home, followed)
 
 
 @router.post("/households/{household_id}/members/{member_id}/leave", responses=refusals(LeavingDateWrong, MemberAlreadyLeft))
