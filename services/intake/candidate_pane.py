@@ -44,7 +44,7 @@ async def pane(handle: Read, staff: Staff, today: Today, sheet: Sheet) -> Pane:
         await audit.record(
             handle, staff, "search", "household", len(found), households=households, returned=("name", "birth", "address"), purpose="intake"
         )
-    cards = tuple(pages.card(one, households[one.household_id], today.date) for one in found)
+    cards = tuple(pages.card(one, pages.as_seen(handle, households[one.household_id]), today.date) for one in found)
     return Pane(cards, asked=any(one.has_keys for one in asked))
 
 
@@ -55,4 +55,4 @@ async def _linked(handle: Read, staff: Staff, today: Today, sheet: Sheet, househ
         return Pane(asked=True)
     given = pages.given(handle, household.id)
     await audit.record(handle, staff, "view", "household", household.id, household_id=household.id, returned=given, purpose="intake")
-    return Pane(linked=pages.linked(household, sheet, today.date), asked=True)
+    return Pane(linked=pages.linked(pages.as_seen(handle, household), sheet, today.date), asked=True)

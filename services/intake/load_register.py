@@ -13,13 +13,16 @@ from uuid import uuid4
 
 from pydantic import TypeAdapter, ValidationError
 
-from services.intake import household_store, register_import
+from services.intake import following, household_store, register_import
+from services.intake.consultation import StaffRef
 from services.intake.receipt_number import local_day
 from services.intake.register_import import RegisteredHousehold
 from shared.runtime.database import Database
 from shared.runtime.settings import Settings
 
 BATCH = 500
+#: whoever reads the register in, where a person stands elsewhere
+REGISTER = StaffRef("load_register", "名簿の読み込み")
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,9 @@ async def load(
             outcome = register_import.import_batch(batch, known=known, today=local_day(tx.now), new_id=uuid4)
             if outcome.state:
                 await household_store.register(tx, outcome.state)
-            tx.publish(*outcome.events)
+            hidden = {home.id for home in outcome.state if await following.protect(tx, home, home.members, REGISTER, local_day(tx.now))}
+            for event in outcome.events:
+                tx.publish(*(following.without_place([event]) if event.household_id in hidden else [event]))
         members = sum(len(household.members) for household in outcome.state)
         done = done.plus(len(outcome.state), members, len(batch) - len(outcome.state))
         if progress:

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
+from services.intake import protection
 from services.intake.concerns import ConcernFields
 from services.intake.consultation import WithdrawReason
 from services.intake.household import Household, Member, Person, Sex
@@ -29,6 +30,11 @@ def given(handle: Read, household_id: UUID, *more: str) -> tuple[str, ...]:
     """Codes of what a page about this household gives to this reader, for the audit."""
     place = ("phone", "address") if handle.rights is None or handle.rights.sees_place(household_id) else ("masked",)
     return ("name", "birth", *place, *more)
+
+
+def as_seen(handle: Read, household: Household) -> Household:
+    """この職員に見せる世帯: 所在を見てよい人のほかには、圏域・町名・電話がない。"""
+    return household if handle.rights is None or handle.rights.sees_place(household.id) else protection.masked(household)
 
 
 def choices(today: date) -> dict[str, Sequence[Option]]:

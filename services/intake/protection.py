@@ -88,6 +88,18 @@ class Protection:
         return Urge.SOON if self.expires_on - timedelta(days=remind_days) <= today else Urge.NONE
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """ほかの世帯で続いている、同じ人の保護。"""
+
+    kind: ProtectionKind
+    expires_on: date | None
+
+
+#: 送付先と連絡の制限は、移る前の世帯のもの。保護担当が聞き直す
+FOLLOWED = "ほかの世帯で保護されている人と、生年月日と氏名が同じなので始まりました。同じ人か、送付先と連絡の制限も確かめてください。"
+
+
 def a_year_from(since: date) -> date:
     """支援措置の期間は申出から一年 [F31]。2月29日からは、翌年の2月28日まで。"""
     try:
@@ -103,6 +115,12 @@ def declare(given: Protection, home: Household) -> Outcome[Protection]:
     if expires and expires < given.since:
         raise ProtectionIncomplete(fields={"expires_on": "始まりより後の日付にしてください。"})
     return _declared(replace(given, expires_on=expires))
+
+
+def follow(home: Household, member_id: MemberId, standing: Standing, *, new_id: UUID, on: date) -> Outcome[Protection]:
+    """ほかの世帯で続いている保護を、その人が加わったこの世帯でも始める。期限は同じ。切れていても、確かめるまで続く。"""
+    home.member(member_id)
+    return _declared(Protection(new_id, home.id, member_id, standing.kind, on, standing.expires_on, note=FOLLOWED))
 
 
 def renew(known: Protection, expires_on: date, *, seen_version: int, today: date) -> Outcome[Protection]:

@@ -33,10 +33,11 @@ class AlreadyReceived(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """受け付けた相談。`repeated` は、同じ様式が同じ中身でもう保存されていた（二度押し）。"""
+    """受け付けた相談。`repeated` は、同じ様式が同じ中身でもう保存されていた（二度押し）。`followed` は、保護された人がいて世帯も保護した。"""
 
     consultation: Consultation
     repeated: bool
+    followed: bool = False
 
 
 async def take(tx: Transaction, sheet: Sheet, *, by: StaffRef, parameters: Parameters, new_id: Callable[[], UUID] = uuid4) -> Taken:
@@ -57,9 +58,9 @@ async def take(tx: Transaction, sheet: Sheet, *, by: StaffRef, parameters: Param
     outcome = consultation.receive(
         sheet, known=known, receipt_no=number, by=by, at=tx.now, reply_due=parameters.reply_due, targets=targets, new_id=new_id
     )
-    await store.save_reception(tx, outcome, parameters)
+    followed = await store.save_reception(tx, outcome, parameters)
     tx.cancel("draft", str(sheet.form_key))
-    return Taken(outcome.state.consultation, repeated=False)
+    return Taken(outcome.state.consultation, repeated=False, followed=followed)
 
 
 async def _linked(tx: Transaction, sheet: Sheet) -> Household | None:

@@ -7,8 +7,9 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from services.intake import candidate_search, household, household_store, lists, member_form, pages, protection
+from services.intake import candidate_search, following, household, household_store, lists, member_form, pages
 from services.intake.access import Desk, Fields, Form, HeaderReader, HouseholdReader, OnDay, PartOnly, Today
+from services.intake.consultation import StaffRef
 from services.intake.household import Household, LeavingDateWrong, MemberAlreadyLeft
 from services.intake.member_form import MemberFormIncomplete
 from shared.contracts.event import LegalBasis, MemberId
@@ -39,7 +40,7 @@ async def search(request: Request, tx: Tx, staff: Desk, today: OnDay, fields: Fi
     await audit.record(
         tx, staff, "search", "household", len(homes), households=homes, returned=("name", "birth", "address") if homes else (), purpose="lookup"
     )
-    people = [pages.found_person(homes[household_id], member_id, today.date) for household_id, member_id in found]
+    people = [pages.found_person(pages.as_seen(tx, homes[household_id]), member_id, today.date) for household_id, member_id in found]
     values = {name: typed.one(name) for name in ("name", "kana", "birth", "phone")}
     context = {"typed": values, "people": people, "errors": errors, "limit": candidate_search.SHOWN}
     return render(request, "search.html", context, block="results", status=422 if errors else 200)
@@ -56,9 +57,7 @@ class Screen:
 
     async def show(self, home: Household, *, status: int = 200, **more: Any) -> Response:
         consultations = await lists.of_household(self.handle, home.id, self.today.date)
-        rights = self.handle.rights
-        if rights and not rights.sees_place(home.id):
-            home = protection.masked(home)
+        rights, home = self.handle.rights, pages.as_seen(self.handle, home)
         context = {"home": home, "today": self.today.date, "consultations": consultations, "titles": await unit_titles(self.handle)}
         context |= {
             "may_protect": bool(rights and rights.enters(Gate.DECLARE_PROTECTION)),
@@ -79,19 +78,28 @@ async def show(request: Request, household_id: UUID, rd: Rd, staff: HouseholdRea
 @router.get("/_part/household/{household_id}/header", dependencies=[PartOnly])
 async def header(request: Request, household_id: UUID, rd: Rd, staff: HeaderReader, today: OnDay) -> Response:
     """世帯の見出し: いまいる人の氏名と年齢、圏域。ほかの窓口の頁に差し込まれる。"""
-    home = await household_store.load(rd, household_id)
-    if rd.rights and not rd.rights.sees_place(home.id):
-        home = protection.masked(home)
+    home = pages.as_seen(rd, await household_store.load(rd, household_id))
     await audit.record(rd, staff, "view", "household", home.id, household_id=home.id, returned=("name",), purpose="header")
     lines = pages.member_lines(home, today.date)
     first = home.present[0] if home.present else None
     return render(request, "household_header.html", {"home": home, "first": first, "lines": lines, "today": today.date})
 
 
+def _writable(handle: Read, home: Household) -> None:
+    if handle.rights:
+        handle.rights.check(Level.WRITE, home.id)
+
+
+def _onward(request: Request, home: Household, followed: bool) -> Response:
+    """保護が始まった世帯は、もう開けないことが多い。"""
+    return redirect(request, "/intake/protection/declared" if followed else f"/intake/households/{home.id}")
+
+
 @router.get("/households/{household_id}/members/{member_id}")
 async def edit(request: Request, household_id: UUID, member_id: UUID, rd: Rd, staff: Desk, today: OnDay) -> Response:
-    """世帯員の訂正の様式。"""
+    """世帯員の訂正の様式。電話も入っているので、書いてよい職員にだけ（緊急閲覧は読むだけ）。"""
     home = await household_store.load(rd, household_id)
+    _writable(rd, home)
     member = home.member(member_id)
     await audit.record(rd, staff, "view", "member", member.id, household_id=home.id, returned=pages.given(rd, home.id), purpose="intake")
     values = {"member": member, "home": home, "typed": pages.person_typed(member.person), "version": member.version, "errors": {}, "conflict": None}
@@ -101,6 +109,7 @@ async def edit(request: Request, household_id: UUID, member_id: UUID, rd: Rd, st
 @router.post("/households/{household_id}/members/{member_id}", responses=refusals(ChangedMeanwhile, MemberAlreadyLeft, MemberFormIncomplete))
 async def correct(request: Request, household_id: UUID, member_id: UUID, tx: Tx, staff: Desk, today: OnDay, fields: Fields, posted: Form) -> Response:
     home = await household_store.load(tx, household_id, lock=True)
+    _writable(tx, home)
     member = home.member(member_id)
     values = pages.choices(today.date) | {"member": member, "home": home, "typed": posted.typed.row("") | {"phone": posted.typed.one("phone")}}
     values |= {"version": member.version, "errors": {}, "conflict": None, "today": today.date}
@@ -113,15 +122,17 @@ async def correct(request: Request, household_id: UUID, member_id: UUID, tx: Tx,
     except ChangedMeanwhile as changed:
         return render(request, "member.html", values | {"conflict": changed}, block="form", status=409)
     await household_store.change(tx, outcome.state.member(member_id))
+    followed = await following.protect(tx, outcome.state, [outcome.state.member(member_id)], StaffRef(staff.sub, staff.name), today.date)
     tx.publish(*outcome.events)
     await audit.record(tx, staff, "update", "member", member_id, household_id=home.id)
-    return redirect(request, f"/intake/households/{home.id}")
+    return _onward(request, home, followed)
 
 
 @router.post("/households/{household_id}/members", responses=refusals(MemberFormIncomplete))
 async def join(request: Request, household_id: UUID, tx: Tx, staff: Desk, today: OnDay, fields: Fields, posted: Form) -> Response:
     """世帯員を加える。"""
     home = await household_store.load(tx, household_id, lock=True)
+    _writable(tx, home)
     try:
         person = member_form.person(posted.typed, fields, today.date, None)
     except MemberFormIncomplete as incomplete:
@@ -130,15 +141,17 @@ async def join(request: Request, household_id: UUID, tx: Tx, staff: Desk, today:
     member = household.Member(MemberId(uuid4()), person, joined_on=today.date)
     outcome = household.join(home, [member], basis=BASIS)
     await household_store.add(tx, [(home.id, member)])
+    followed = await following.protect(tx, outcome.state, [member], StaffRef(staff.sub, staff.name), today.date)
     tx.publish(*outcome.events)
     await audit.record(tx, staff, "create", "member", member.id, household_id=home.id)
-    return redirect(request, f"/intake/households/{home.id}")
+    return _onward(request, home, followed)
 
 
 @router.post("/households/{household_id}/members/{member_id}/leave", responses=refusals(LeavingDateWrong, MemberAlreadyLeft))
 async def leave(request: Request, household_id: UUID, member_id: UUID, tx: Tx, staff: Desk, today: OnDay) -> Response:
     """死亡・転出などで世帯を離れる。"""
     home = await household_store.load(tx, household_id, lock=True)
+    _writable(tx, home)
     reason, effective_on = member_form.leaving(await request.form(), today.date)
     outcome = household.leave(home, member_id, reason, effective_on, today=today.date, basis=BASIS)
     await household_store.change(tx, outcome.state.member(member_id))

@@ -88,6 +88,8 @@ async def receive(request: Request, tx: Tx, staff: Desk, today: OnDay, fields: F
     consultation = taken.consultation
     if not taken.repeated:
         await audit.record(tx, staff, "create", "consultation", consultation.id, household_id=consultation.household_id)
+    if taken.followed:
+        return redirect(request, "/intake/protection/declared")
     if posted.pressed.get("then") == "close":
         return redirect(request, f"/intake/consultations/{consultation.id}")
     if is_fragment(request):

@@ -42,6 +42,7 @@ async def _page(handle: Read, home: Household, today: Today, **more: Any) -> dic
         "members": [(str(member.id), pages.describe(member, today.date)) for member in home.present],
         "standing": [_row(one, home, today) for one in await protection_store.of_household(handle, home.id)],
         "conflicts": [(row.conflict_id, row.staff, ConflictKind(row.kind).label) for row in await protection_store.conflicts(handle, home.id)],
+        "sees_place": handle.rights is None or handle.rights.sees_place(home.id),
         "guards": bool(handle.rights and handle.rights.enters(Gate.GUARD)),
         "keeps_conflicts": bool(handle.rights and handle.rights.enters(Gate.DECLARE_CONFLICT)),
         "typed": EMPTY,

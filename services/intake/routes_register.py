@@ -1,6 +1,6 @@
 """B2 受付簿と、一つの受付: 見る・訂正する・つなぐ・取り消す。"""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Annotated, Any
 from uuid import UUID, uuid4
@@ -8,11 +8,12 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
-from services.intake import amendment, consultation, drafts, household_store, lists, pages, protection, record_form, spoken, store
+from services.intake import amendment, consultation, drafts, household_store, lists, pages, record_form, spoken, store
 from services.intake.access import Desk, Fields, OnDay, RecordReader, RegisterReader, Today
 from services.intake.consultation import AlreadyWithdrawn, Consultation, ConsultationIncomplete, StaffRef
-from services.intake.lists import Filter, State
+from services.intake.lists import Entry, Filter, State
 from shared.contracts.consultation import ConsentState
+from shared.contracts.household import Area
 from shared.desk import redirect, render
 from shared.desk.wareki import DateUnreadable, parse_date
 from shared.runtime import audit
@@ -20,7 +21,7 @@ from shared.runtime.announce import referral_targets, unit_titles
 from shared.runtime.auth import Staff
 from shared.runtime.database import Rd, Read, Tx
 from shared.runtime.policies import Gate, Level
-from shared.runtime.problems import ChangedMeanwhile, refusals
+from shared.runtime.problems import ChangedMeanwhile, NotFound, refusals
 
 router = APIRouter()
 LONGEST = 366
@@ -53,7 +54,7 @@ async def register(request: Request, rd: Rd, staff: RegisterReader, today: OnDay
     """受付簿。初めは今日。見せた受付番号を記録する。"""
     wanted, errors = period.read(today.date)
     entries, counts = await lists.entries(rd, wanted, today.date)
-    shown = entries[(wanted.page - 1) * lists.PAGE : wanted.page * lists.PAGE]
+    shown = [_as_seen(rd, entry) for entry in entries[(wanted.page - 1) * lists.PAGE : wanted.page * lists.PAGE]]
     if shown:
         receipts, homes = " ".join(entry.receipt_no for entry in shown), [entry.household_id for entry in shown]
         await audit.record(rd, staff, "list", "consultation", receipts, households=homes, returned=("name",), purpose="register")
@@ -72,6 +73,11 @@ async def register(request: Request, rd: Rd, staff: RegisterReader, today: OnDay
     return render(request, "register.html", context | pages.labels(today.date))
 
 
+def _as_seen(handle: Read, entry: Entry) -> Entry:
+    """保護された世帯の圏域は、所在を見てよい職員にだけ。"""
+    return entry if handle.rights is None or handle.rights.sees_place(entry.household_id) else replace(entry, area=Area.UNKNOWN)
+
+
 @dataclass(frozen=True)
 class Record:
     """一つの受付の画面。"""
@@ -82,10 +88,9 @@ class Record:
     today: Today
 
     async def show(self, one: Consultation, *, status: int = 200, block: str | None = None, **more: Any) -> Response:
-        household = await household_store.load(self.handle, one.household_id)
+        household = pages.as_seen(self.handle, await household_store.load(self.handle, one.household_id))
         rights = self.handle.rights
-        if rights and not rights.sees_place(household.id):
-            household = protection.masked(household)
+        whole = rights is None or rights.may(Level.FULL, household.id)
         titles = await unit_titles(self.handle)
         sent = (await lists.referrals_of(self.handle, [one.id])).get(one.id, ())
         targets = [unit for unit in await referral_targets(self.handle) if unit.unit not in {s.to_unit for s in sent if s.status != "declined"}]
@@ -99,12 +104,13 @@ class Record:
             "state": lists.state_of(one.withdrawn is not None, sent, self.today.date),
             "titles": titles,
             "targets": pages.target_options(targets),
-            "history": await store.history(self.handle, one.id),
+            "whole": whole,
+            "history": await store.history(self.handle, one.id) if whole else (),
             "typed": record_form.typed_from(one.content),
             "version": one.version,
             "errors": {},
             "conflict": None,
-            "writes": bool(rights and rights.enters(Gate.RECEIVE)),
+            "writes": bool(rights and rights.enters(Gate.RECEIVE) and rights.may(Level.WRITE, household.id)),
         }
         values = pages.choices(self.today.date) | pages.labels(self.today.date) | context | more
         return render(self.request, "record.html", values, block=block, status=status)
@@ -114,8 +120,11 @@ class Record:
 async def record(request: Request, consultation_id: UUID, rd: Rd, staff: RecordReader, today: OnDay) -> Response:
     one = await store.load(rd, consultation_id)
     if rd.rights:
+        if not rd.rights.may(Level.KNOW, one.household_id):  # somebody with a glass for another household: the words of a record that is not there
+            raise NotFound(store.NOT_FOUND)
         rd.rights.check(Level.SUMMARY, one.household_id)
-    given = pages.given(rd, one.household_id, "consultation")
+    whole = rd.rights is None or rd.rights.may(Level.FULL, one.household_id)
+    given = pages.given(rd, one.household_id, *["consultation"] * whole)
     await audit.record(rd, staff, "view", "consultation", one.id, household_id=one.household_id, returned=given, purpose="intake")
     return await Record(request, rd, staff, today).show(one)
 

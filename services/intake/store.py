@@ -7,11 +7,11 @@ from uuid import UUID
 from sqlalchemy import Row, delete, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from services.intake import consent_store, household_store, spoken
+from services.intake import consent_store, following, household_store, spoken
 from services.intake.consultation import Consultation, Content, Reception, StaffRef, WithdrawReason
 from services.intake.outcome import Outcome
 from services.intake.parameters import Parameters, parameters_on
-from services.intake.receipt_number import fiscal_year, receipt_number
+from services.intake.receipt_number import fiscal_year, local_day, receipt_number
 from services.intake.sheet import Visitor
 from services.intake.tables import consultation, consultation_history, draft, early_answer, fact, not_same_household, receipt_counter, referral
 from shared.contracts.case import FactRecorded
@@ -56,8 +56,8 @@ async def draw_receipt_number(tx: Transaction) -> str:
     return receipt_number(year, await tx.scalar(drawn))
 
 
-async def save_reception(tx: Transaction, outcome: Outcome[Reception], given: Parameters | None = None) -> None:
-    """受付一式を保存し、知らせ、下書きを消す。`given` はその日の基準値（なければ同梱のもの）。"""
+async def save_reception(tx: Transaction, outcome: Outcome[Reception], given: Parameters | None = None) -> bool:
+    """受付一式を保存し、知らせ、下書きを消す。`given` はその日の基準値（なければ同梱のもの）。保護された人がいて、この世帯も保護したか。"""
     reception = outcome.state
     if reception.new_household:
         await household_store.register(tx, [reception.household])
@@ -69,7 +69,11 @@ async def save_reception(tx: Transaction, outcome: Outcome[Reception], given: Pa
     await _save_not_same(tx, reception)
     await tx.execute(draft.delete().where(draft.c.form_key == reception.consultation.form_key))
     await _save_spoken(tx, reception.consultation, reception.facts, [made.to for made in reception.referrals], given)
-    tx.publish(*outcome.events)
+    joined = reception.household.members if reception.new_household else reception.joined
+    one = reception.consultation
+    followed = await following.protect(tx, reception.household, joined, one.received_by, local_day(one.received_at))
+    tx.publish(*(following.without_place(outcome.events) if followed else outcome.events))
+    return followed
 
 
 async def _save_spoken(tx: Transaction, one: Consultation, facts: Sequence[FactRecorded], units: Sequence[str], given: Parameters | None) -> None:

@@ -3,6 +3,7 @@
 from datetime import date
 from pathlib import Path
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Depends, Request
 from starlette.datastructures import FormData
@@ -11,7 +12,8 @@ from services.outreach.outcome import StaffRef
 from services.outreach.parameters import rules_on
 from services.outreach.watch import Rules
 from shared.runtime.auth import Staff
-from shared.runtime.policies import Gate, Place, may_enter
+from shared.runtime.database import Read
+from shared.runtime.policies import Gate, Level, Place, may_enter
 from shared.runtime.rights import enters, reader_of
 
 Reader = Annotated[Staff, enters(Gate.READ_WATCH)]
@@ -26,6 +28,11 @@ CARE_TEAM = """(exists (select from watch w where w.household_id = s.household_i
 def may_write(staff: Staff) -> bool:
     """この職員に、書くための様式を見せるか。"""
     return may_enter(reader_of(staff), Place("outreach"), Gate.WRITE_WATCH)
+
+
+def sees_whole(handle: Read, household_id: UUID) -> bool:
+    """訪問のメモ、終えた理由、受付で話したことも見てよいか。センターが見るのは要約まで。"""
+    return handle.rights is None or handle.rights.may(Level.FULL, household_id)
 
 
 def staff_ref(staff: Staff) -> StaffRef:

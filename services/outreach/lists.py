@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from sqlalchemy import text
 
+from services.outreach import access
 from services.outreach.heard import age_about
 from services.outreach.identity import asking_of
 from services.outreach.outcome import JST, japan_day
@@ -82,6 +83,9 @@ class Row:
 
 @dataclass(frozen=True)
 class WatchRow(Row):
+    #: 終えた理由。この世帯のすべてを見てよい職員にだけ
+    ended: str = ""
+
     @property
     def left(self) -> str:
         """見守る人が世帯を離れていれば、その理由。"""
@@ -102,6 +106,9 @@ class WatchRow(Row):
 
 @dataclass(frozen=True)
 class ReferralRow(Row):
+    #: 相談の内容。この世帯のすべてを見てよい職員にだけ
+    told: str = ""
+
     @property
     def state(self) -> ReferralState:
         return ReferralState(self.row.state)
@@ -145,7 +152,8 @@ async def watches(handle: Read, show: Show, page: int = 1) -> list[WatchRow]:
     """異変を先頭に、期限の早い順。"""
     order = "x.ended_on desc" if show == "ended" else "(x.last_outcome = 'alarming') desc nulls last, x.next_due"
     statement = text(_WATCHES.format(where=_WHERE[show], order=order))
-    return [WatchRow(row, handle.now) for row in await handle.rows(statement, {"skip": (page - 1) * PAGE} | _bound(show, handle.now))]
+    rows = await handle.rows(statement, {"skip": (page - 1) * PAGE} | _bound(show, handle.now))
+    return [WatchRow(row, handle.now, (row.end_reason or "") if access.sees_whole(handle, row.household_id) else "") for row in rows]
 
 
 async def counts(handle: Read) -> dict[str, int]:
@@ -161,4 +169,5 @@ async def referrals(handle: Read, *, waiting: bool, page: int = 1) -> list[Refer
     """返事を待つものは返信期限の順、返事をしたものは新しい順（先頭の50件）。"""
     order = "x.reply_due, x.urgency" if waiting else "x.answered_on desc nulls last"
     bound = {"waiting": waiting, "skip": (page - 1) * PAGE}
-    return [ReferralRow(row, handle.now) for row in await handle.rows(text(_REFERRALS.format(order=order)), bound)]
+    rows = await handle.rows(text(_REFERRALS.format(order=order)), bound)
+    return [ReferralRow(row, handle.now, (row.consultation_text or "") if access.sees_whole(handle, row.household_id) else "") for row in rows]

@@ -115,7 +115,7 @@ async def plan_page(handle: Read, staff: Staff, household_id: HouseholdId, refer
 async def watch_page(request: Request, handle: Read, staff: Staff, watch: Watch, again: Again = FRESH) -> dict[str, Any]:
     """E2 安否確認。様式は check_in・tier・end の三つ。"""
     shown = _common(handle, staff)
-    copy = await identity.of_household(handle, watch.household_id)
+    copy, whole = await identity.of_household(handle, watch.household_id), access.sees_whole(handle, watch.household_id)
     empty = dict.fromkeys(("outcome", "until", "on", "clock", "memo", "reason"), "")
     return shown | {
         "watch": watch,
@@ -123,7 +123,8 @@ async def watch_page(request: Request, handle: Read, staff: Staff, watch: Watch,
         "copy": copy,
         "due": due_words(watch.next_due, handle.now),
         "due_at": watch.next_due.astimezone(JST),
-        "items": [_item(row) for row in await store.history(handle, watch.plan_id)],
+        "whole": whole,
+        "items": [_item(row, whole) for row in await store.history(handle, watch.plan_id)],
         "updated": await store.last_change(handle, watch.plan_id),
         "outcomes": OUTCOMES,
         "center_phone": parameters.center_phone(shown["today"], access.city(request)),
@@ -132,10 +133,11 @@ async def watch_page(request: Request, handle: Read, staff: Staff, watch: Watch,
     }
 
 
-def _item(row: Any) -> dict[str, Any]:
+def _item(row: Any, whole: bool) -> dict[str, Any]:
     outcome = CheckInOutcome(row.outcome)
     until = f"（{row.until.month}月{row.until.day}日まで）" if row.until and outcome is CheckInOutcome.KNOWN_AWAY else ""
-    return {"at": row.at, "title": outcome.label + until, "text": row.memo, "who": row.by_name, "tone": OUTCOME_TONE.get(outcome, "success")}
+    shown = {"at": row.at, "title": outcome.label + until, "text": row.memo if whole else "", "who": row.by_name}
+    return shown | {"tone": OUTCOME_TONE.get(outcome, "success")}
 
 
 def _name(copy: Identity, member_id: MemberId, otherwise: str) -> str:

@@ -1,10 +1,11 @@
 """Who is asking, and what a route may demand of a person. The sealed ticket is in ticket.py, the sign-in routes in sign_in.py."""
 
+import re
 import time
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from fastapi import Depends, Request
 
@@ -26,6 +27,10 @@ ROLE_LABELS = {
 KEEPER = "所属の管理者（職員と権限の担当）"
 #: what a `next` may be at most; it travels in a cookie
 LONGEST_NEXT = 512
+_ID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_PART = re.compile(rf"{_ID}|[0-9]{{1,4}}|[A-Za-z_][A-Za-z0-9_-]{{0,39}}|")
+_NAME = re.compile(r"[a-z_]{1,32}")
+_CODE = re.compile(rf"{_ID}|[0-9]{{1,4}}|true|false")
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,17 @@ def safe_next(target: str | None) -> str:
         return "/"
     parts = urlsplit(target)
     return target if not parts.scheme and not parts.netloc else "/"
+
+
+def codes_only(path: str, query: str = "") -> str:
+    """The address without anything that somebody may have typed: it travels on, and ends in logs and histories that nobody meant for names.
+
+    A path is kept when each of its parts is an id or a word of ours; of the query, ids, numbers and yes-or-no. Else the way leads home.
+    """
+    if not all(_PART.fullmatch(part) for part in path.split("/")[1:]):
+        return "/"
+    kept = [(name, value) for name, value in parse_qsl(query) if _NAME.fullmatch(name) and _CODE.fullmatch(value)]
+    return f"{path}?{urlencode(kept)}" if kept else path
 
 
 def signed_in(request: Request) -> Staff:

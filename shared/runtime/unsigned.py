@@ -6,7 +6,7 @@ from fastapi import Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from shared.desk import render
-from shared.runtime.auth import safe_next
+from shared.runtime.auth import codes_only, safe_next
 
 AGAIN = "この操作の前に、サインインし直してください。前のサインインから時間がたっています。"
 
@@ -20,13 +20,13 @@ def _page(request: Request) -> bool:
 
 
 def _asked(request: Request) -> str:
-    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return codes_only(request.url.path, request.url.query)
 
 
 def _sent_from(request: Request) -> str:
     """The page whose form this was."""
     page = urlsplit(request.headers.get("referer", ""))
-    return safe_next(page.path) if page.netloc == request.headers.get("host") else "/"
+    return safe_next(codes_only(page.path)) if page.netloc == request.headers.get("host") else "/"
 
 
 async def sign_in_needed(request: Request, error: Exception) -> Response:

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import text
 
 from services.intake import protection
 from services.intake.household import Household, Member, Person
@@ -15,7 +16,7 @@ from shared.contracts.household import Area, HouseholdRegistered
 from shared.contracts.protection import ConflictDeclared, ProtectionDeclared, ProtectionKind, ProtectionLifted
 from shared.runtime.auth import Staff
 from shared.runtime.problems import ChangedMeanwhile
-from tests.intake.conftest import COLLEAGUE, COORDINATOR, MANAGER, RECEPTION, Desk
+from tests.intake.conftest import COLLEAGUE, COORDINATOR, MANAGER, RECEPTION, Desk, sheet
 from tests.intake.test_households import home, looked_up
 from tests.intake.test_reception import MOTHER_AND_SON
 
@@ -163,3 +164,81 @@ def test_two_officers_do_not_overwrite_each_other() -> None:
     one = Protection(uuid4(), HouseholdId(uuid4()), MemberId(uuid4()), ProtectionKind.SHIEN_SOCHI, date(2026, 4, 1), date(2027, 3, 31), version=2)
     with pytest.raises(ChangedMeanwhile):
         protection.renew(one, date(2028, 3, 31), seen_version=1, today=date(2027, 3, 1))
+
+
+MOVED = {"name": "見本 文子", "kana": "ミホン フミコ", "birth": "S18.4.1", "area": "TOI", "town": "新しい町"}
+
+
+async def seen_by(desk: Desk, household: UUID, staff: Staff) -> int:
+    return (await desk.get(f"/intake/households/{household}", staff)).status_code
+
+
+async def test_protection_follows_whoever_is_registered_in_a_household_of_their_own(desk: Desk) -> None:
+    """移った先の世帯も、はじめから伏せられる。圏域はどの出来事にも載らない。"""
+    path, people = await home(desk)
+    await protect(desk, path, people["見本 文子"])
+    answer = await desk.post("/intake/new", sheet(**MOVED), COLLEAGUE)
+    assert answer.headers["location"] == "/intake/protection/declared"
+    (new,) = await desk.rows("select household_id from consultation order by receipt_no desc limit 1")
+    assert await seen_by(desk, new.household_id, COLLEAGUE) == await seen_by(desk, new.household_id, RECEPTION) == 404
+    assert await seen_by(desk, new.household_id, OFFICER) == 200
+    (declared,) = [one for one in await desk.said() if isinstance(one, ProtectionDeclared) and one.household_id == new.household_id]
+    assert declared.expires_on == a_year_from(declared.since)
+    assert {one.area for one in await desk.said() if isinstance(one, HouseholdRegistered) and one.household_id == new.household_id} == {Area.UNKNOWN}
+
+
+@pytest.mark.parametrize("changes", [{"birth": "S18.4.2"}, {"name": "見本 文代", "kana": "ミホン フミヨ"}, {"birth": ""}])
+async def test_protection_follows_nobody_else(desk: Desk, changes: dict[str, str]) -> None:
+    path, people = await home(desk)
+    await protect(desk, path, people["見本 文子"])
+    await desk.take(**MOVED | changes)
+    (new,) = await desk.rows("select household_id from consultation order by receipt_no desc limit 1")
+    assert await seen_by(desk, new.household_id, COLLEAGUE) == 200
+
+
+async def test_protection_follows_into_a_household_that_is_there_and_when_a_name_becomes_known(desk: Desk) -> None:
+    path, people = await home(desk)
+    await protect(desk, path, people["見本 文子"])
+    form = {"name": "見本 文子", "kana": "", "birth": "S18.4.1", "role": "other"}
+    for later in (False, True):
+        await desk.take(name=f"架空 節子{later}", kana="")
+        (new,) = await desk.rows("select household_id from consultation order by receipt_no desc limit 1")
+        there = f"/intake/households/{new.household_id}/members"
+        if later:
+            assert (await desk.post(there, form | {"name": "氏名 不詳"})).headers["location"] == f"/intake/households/{new.household_id}"
+            (row,) = await desk.rows("select id, version from member where household_id = :h and name = '氏名 不詳'", h=new.household_id)
+            there, form = f"{there}/{row.id}", form | {"version": str(row.version)}
+        assert (await desk.post(there, form)).headers["location"] == "/intake/protection/declared"
+        assert await seen_by(desk, new.household_id, RECEPTION) == 404
+
+
+async def test_a_protection_that_was_lifted_follows_nobody(desk: Desk) -> None:
+    path, people = await home(desk)
+    await protect(desk, path, people["見本 文子"])
+    (one,) = await desk.rows("select protection_id from protection_note")
+    await desk.post(f"/intake/protections/{one.protection_id}/lift", {"reason": "本人に電話で確かめた。もう要らない。", "version": "1"}, OFFICER)
+    await desk.take(**MOVED)
+    (new,) = await desk.rows("select household_id from consultation order by receipt_no desc limit 1")
+    assert await seen_by(desk, new.household_id, COLLEAGUE) == 200
+
+
+async def test_whoever_has_a_glass_reads_a_protected_household_without_its_place_and_writes_nothing(desk: Desk) -> None:
+    path, people = await home(desk)
+    (row,) = await desk.rows("select phone from member where id = :id", id=people["見本 文子"])
+    await protect(desk, path, people["見本 文子"])
+    household = UUID(path.rsplit("/", 1)[1])
+    opened = {"access_id": uuid4(), "household_id": household, "staff": COLLEAGUE.sub}
+    async with desk.db.transaction() as tx:
+        sql = """insert into break_glass (access_id, household_id, staff, reason, opened_at, until)
+                 values (:access_id, :household_id, :staff, 'life', now(), now() + interval '1 hour')"""
+        await tx.execute(text(sql), opened)
+    shown = [await desk.get(path, COLLEAGUE), await desk.get("/intake/", COLLEAGUE), await desk.get(f"{path}/protection", COLLEAGUE)]
+    shown.append(await desk.post("/intake/households", {"kana": "ミホン"}, COLLEAGUE))
+    candidates = MOTHER_AND_SON | {"form_key": str(uuid4()), "phone": "", "town": ""}
+    shown.append(await desk.post("/intake/_part/candidates", candidates, COLLEAGUE, htmx=True))
+    for page in shown:
+        assert page.status_code == 200
+        assert row.phone not in page.text
+        assert "架空市役所気付" not in page.text
+    assert (await desk.get(f"{path}/members/{people['見本 文子']}", COLLEAGUE)).status_code == 403
+    assert (await desk.post(f"{path}/members", {"name": "見本 次郎"}, COLLEAGUE)).status_code == 403

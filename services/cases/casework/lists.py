@@ -16,6 +16,7 @@ from shared.contracts.household import Area, MemberRole
 from shared.contracts.referral import DeclineReason
 from shared.desk.wareki import age_on
 from shared.runtime.database import Read
+from shared.runtime.policies import Level
 
 PAGE = 50
 #: 表の名前になる人: 主に支える人の順、いなければ年長の人
@@ -118,6 +119,9 @@ class CaseRow(Row):
 
 @dataclass(frozen=True)
 class ReferralRow(Row):
+    #: 相談の内容。この世帯のすべてを見てよい職員にだけ
+    told: str = ""
+
     @property
     def consent(self) -> ConsentState:
         """いまの同意。つないだあとで変わっていることがある。"""
@@ -154,7 +158,12 @@ async def cases(handle: Read, tab: str, *, me: str, today: date, page: int = 1) 
 
 async def referrals(handle: Read, tab: str, *, unit: str, today: date, page: int = 1) -> list[ReferralRow]:
     statement = text(_REFERRALS.format(where=_REFERRALS_WHERE[tab], order=_ORDER[tab]))
-    return [ReferralRow(row, today) for row in await handle.rows(statement, {"unit": unit, "skip": (page - 1) * PAGE})]
+    rows = await handle.rows(statement, {"unit": unit, "skip": (page - 1) * PAGE})
+    return [ReferralRow(row, today, (row.consultation_text or "") if _whole(handle, row.household_id) else "") for row in rows]
+
+
+def _whole(handle: Read, household_id: UUID) -> bool:
+    return handle.rights is None or handle.rights.may(Level.FULL, household_id)
 
 
 async def counts(handle: Read, *, me: str, today: date, unit: str) -> Counts:

@@ -121,9 +121,10 @@ def fact_view(fact: Fact, rules: Rules, names: Mapping[MemberId, str]) -> FactVi
     return FactView(fact, who, rules.vocabulary[fact.kind].label_of(fact.value), month_words(fact.since) if fact.since else "", sure)
 
 
-def for_readers(notes: list[Note], known: list[Fact]) -> tuple[list[Note], list[Fact]]:
-    """この窓口の外の人（センター）に見せるもの: 担当内の所見と確かめ方は、この窓口の職員だけのもの。"""
-    return [replace(note, private=WITHHELD if note.private else "") for note in notes], [replace(fact, evidence="") for fact in known]
+def for_readers(notes: list[Note], known: list[Fact], who: Identity) -> tuple[list[Note], list[Fact], Identity]:
+    """この窓口の外の人（センター）に見せるもの: 担当内の所見と確かめ方、本人が受付で話したことは、この窓口の職員だけのもの。"""
+    shared = [replace(note, private=WITHHELD if note.private else "") for note in notes]
+    return shared, [replace(fact, evidence="") for fact in known], replace(who, told=tuple(replace(told, text=WITHHELD) for told in who.told))
 
 
 async def timeline(handle: Read, case: Case, notes: list[Note], who: Identity, referrals: list[Referral], rules: Rules) -> list[dict[str, Any]]:

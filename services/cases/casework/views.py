@@ -20,8 +20,8 @@ from shared.runtime.policies import Level
 
 #: codes of what a page gives, for the audit
 ON_LISTS = ("name",)
-SUMMARY_OF_CASE = ("name", "birth", "phone", "address", "consultation", "facts", "involvement")
-WHOLE_CASE = (*SUMMARY_OF_CASE, "notes")
+SUMMARY_OF_CASE = ("name", "birth", "phone", "address", "facts", "involvement")
+WHOLE_CASE = (*SUMMARY_OF_CASE, "consultation", "notes")
 CONSENT_TONE = {ConsentState.GIVEN: "success", ConsentState.REFUSED: "warning", ConsentState.NOT_ASKED: "neutral"}
 CONSENT_WORDS = {ConsentState.GIVEN: "同意あり", ConsentState.REFUSED: "同意なし", ConsentState.NOT_ASKED: "同意はまだ"}
 URGENCY_TONE = {Urgency.A: "danger", Urgency.B: "warning", Urgency.C: "info", Urgency.D: "neutral"}
@@ -115,7 +115,7 @@ async def case_page(handle: Read, desk: Desk, staff: Staff, case: Case, *, tab: 
     said = await consents.of_household(handle, case.household_id)
     notes = await records.notes(handle, case.case_id)
     if not (shown["writes"] or (handle.rights and handle.rights.may(Level.FULL, case.household_id))):
-        notes, known = portrait.for_readers(notes, known)
+        notes, known, who = portrait.for_readers(notes, known, who)
     views = portrait.members(household, who, known, case, rules, today)
     units = await announced_units(handle)
     referrals = await store.referrals_of_case(handle, case.case_id)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from fastapi import APIRouter
@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 
 from shared.contracts.session import SessionsRevoked
 from shared.messaging import Handlers
-from shared.runtime.auth import Recent, Signed, Staff, requires
+from shared.runtime.auth import Recent, Signed, Staff, codes_only, requires
 from shared.runtime.database import Database
 from shared.runtime.sessions import EndedSessions, end_sessions, hear_sessions
 from shared.runtime.testing import signed_cookies, ticket_for
@@ -226,10 +226,34 @@ async def test_what_cannot_be_taken_back_needs_a_recent_sign_in(door: Door) -> N
     assert SECRET not in told.text
 
 
+@pytest.mark.parametrize(
+    ("asked", "kept"),
+    [
+        (f"/intake/new?saved={UUID(int=7)}&page=2&blank=true", f"/intake/new?saved={UUID(int=7)}&page=2&blank=true"),
+        (f"/d/elderly/cases/{UUID(int=7)}?tab=facts", f"/d/elderly/cases/{UUID(int=7)}"),
+        ("/intake/?q=架空 花子&page=3", "/intake/?page=3"),
+        ("/intake/?架空=1&phone=0558-00-0001&birth=1938-11-23", "/intake/"),
+        ("/intake/households/架空 花子", "/"),
+        ("/intake/households/0558-00-0001", "/"),
+        ("/", "/"),
+    ],
+)
+def test_what_somebody_typed_into_the_address_does_not_travel_to_the_sign_in(asked: str, kept: str) -> None:
+    path, _, query = asked.partition("?")
+    assert codes_only(path, query) == kept
+
+
+async def test_a_name_in_the_address_of_an_ended_session_is_left_behind(door: Door) -> None:
+    asked = await door.ask(ticket_for(SATO, age=6 * 60), "/export?name=架空&page=2", accept="text/html")
+    assert asked.headers["location"] == "/auth/login?again=1&next=/export%3Fpage%3D2"
+    ended = await door.ask(ticket_for(SATO, age=ABSOLUTE + 60), "/export?name=架空", accept="text/html")
+    assert ended.headers["location"] == "/auth/login?next=/export"
+
+
 async def test_a_page_is_led_to_the_sign_in_and_back(door: Door) -> None:
     long_ago = ticket_for(SATO, age=6 * 60)
     asked = await door.ask(long_ago, "/export?part=一", accept="text/html")
-    assert (asked.status_code, asked.headers["location"]) == (303, "/auth/login?again=1&next=/export%3Fpart%3D%25E4%25B8%2580")
+    assert (asked.status_code, asked.headers["location"]) == (303, "/auth/login?again=1&next=/export")
     sent = await door.ask(long_ago, "/export", "POST", accept="text/html", referer="http://desk.test/export?name=x")
     assert (sent.status_code, sent.headers["location"]) == (303, "/auth/login?again=1&next=/export")
     foreign = await door.ask(long_ago, "/export", "POST", accept="text/html", referer="http://evil.example/export")

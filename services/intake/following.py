@@ -1,0 +1,55 @@
+"""保護は人についていく: 保護された人が別の世帯に加わるか、別の世帯で登録されたら、その世帯も保護する。
+
+同じ人かどうかは、生年月日と、氏名（漢字かカナ）がどちらも同じことで決める。人違いなら、保護担当が確かめて終える。逆の間違い
+（移った先の所在が見えること）は取り返しがつかない。
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from uuid import uuid4
+
+from sqlalchemy import text
+
+from services.intake import protection_store
+from services.intake.consultation import StaffRef
+from services.intake.household import Household, Member
+from services.intake.protection import Standing, follow
+from services.intake.search_key import kana_key, kanji_key
+from shared.contracts.event import Event
+from shared.contracts.household import Area, HouseholdRegistered
+from shared.contracts.protection import ProtectionKind
+from shared.runtime.database import Transaction
+
+#: protection and member are beyond row security: whoever registers the household must not see the other one, but its protection must be found
+_ELSEWHERE = text(
+    """
+    select distinct on (p.kind) p.kind, p.expires_on
+    from protection p join member m on m.id = p.member_id
+    where p.lifted_on is null and p.household_id <> :household and m.birth = :birth
+      and ((:kanji <> '' and m.kanji_key = :kanji) or (:kana <> '' and m.kana_key = :kana))
+      and not exists (select from protection here where here.household_id = :household and here.member_id = :member and here.kind = p.kind
+                      and here.lifted_on is null)
+    order by p.kind, p.expires_on desc nulls first
+    """
+)
+
+
+async def protect(tx: Transaction, home: Household, members: Sequence[Member], by: StaffRef, on: date) -> bool:
+    """加わった人（直した人）に続いている保護があれば、この世帯でも始める。始めたか。"""
+    found = [(member.id, one) for member in members if member.left_on is None for one in await _elsewhere(tx, home, member)]
+    for member_id, standing in found:
+        await protection_store.save(tx, follow(home, member_id, standing, new_id=uuid4(), on=on), by)
+    return bool(found)
+
+
+async def _elsewhere(tx: Transaction, home: Household, member: Member) -> list[Standing]:
+    person = member.person
+    if person.birth.on is None or not (person.name or person.kana):
+        return []
+    values = {"household": home.id, "member": member.id, "birth": person.birth.on, "kanji": kanji_key(person.name), "kana": kana_key(person.kana)}
+    return [Standing(ProtectionKind(row.kind), row.expires_on) for row in await tx.rows(_ELSEWHERE, values)]
+
+
+def without_place(events: Sequence[Event]) -> tuple[Event, ...]:
+    """保護された世帯の圏域は、どの出来事にも載せない（domain.md §1.5）。"""
+    return tuple(one.model_copy(update={"area": Area.UNKNOWN}) if isinstance(one, HouseholdRegistered) else one for one in events)
