@@ -60,6 +60,7 @@ _LAST_NUMBER = text(
                      order by c.number desc limit 1), 0)
     """
 )
+_LAST_GIVEN = text("select coalesce(max(number), 0) from inbox_change")
 _WAITING = text("select exists (select 1 from inbox_change where number is null)")
 _LOCK = text("select pg_advisory_xact_lock(hashtext('notify.inbox_number'))")
 _NUMBER = text("update inbox_change set number = nextval('inbox_number') where number is null")
@@ -121,12 +122,13 @@ async def number_changes(tx: Read) -> int:
     """確定した変化に通し番号を振る。
 
     番号を書き込みのときに振ると、先に番号を取った取引が後から確定したとき、その番号を追い越した画面は見落とす。
-    ここは確定した行だけを、一つの鍵の下で、続けて確定しながら振るので、番号の順に見える。最後の番号を返す。
+    ここは確定した行だけを、一つの鍵の下で、続けて確定しながら振るので、番号の順に見える。振った最後の番号を返す（人に見せる番号ではない）。
     """
     if await tx.scalar(_WAITING):
         await tx.scalar(_LOCK)
         await tx.connection.execute(_NUMBER)
-    return await last_number(tx)
+    number: int = await tx.scalar(_LAST_GIVEN)
+    return number
 
 
 def _known(row: Row[Any]) -> Known:

@@ -13,7 +13,7 @@ from tests.outreach.conftest import OutreachDesk
 def test_everything_on_the_channels_it_hears_is_handled_or_ignored() -> None:
     channels = {subscription.channel for subscription in Unit.load("services.outreach").consumes}
     beside = {channel.split(".")[2] for channel in outreach_handlers().missing(channels)}
-    assert beside <= {"domain", "protection", "access", "session", "retention"}  # heard by every worker itself
+    assert beside <= {"domain", "protection", "access", "session", "retention", "conference"}  # heard by every worker itself
 
 
 async def test_tables_and_migrations_say_the_same(desk: OutreachDesk) -> None:
