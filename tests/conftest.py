@@ -62,10 +62,16 @@ def _is_loopback(host: str) -> bool:
 @pytest.fixture(scope="session")
 def servers_home() -> Iterator[Path]:
     # Not pytest's tmp_path: its parents are 0700, and PostgreSQL runs as another user when the tests run as root.
-    home = Path(tempfile.mkdtemp(prefix="tsunagari-tests-"))
+    home = Path(tempfile.mkdtemp(prefix="tsunagari-tests-", dir=_quickest()))
     home.chmod(0o755)
     yield home
     shutil.rmtree(home, ignore_errors=True)
+
+
+def _quickest() -> str | None:
+    """Memory where there is plenty (a container often has 64 MB of it): a fresh database is three hundred files, 0.02 s there and 0.3 s on a disk."""
+    memory = Path("/dev/shm")
+    return str(memory) if memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 4 << 30 else None
 
 
 @pytest.fixture(scope="session")
@@ -102,11 +108,13 @@ def nats(servers_home: Path) -> Iterator[EmbeddedNats]:
 
 
 @pytest.fixture
-def own_nats(tmp_path: Path) -> Iterator[EmbeddedNats]:
+def own_nats(servers_home: Path) -> Iterator[EmbeddedNats]:
     """A nats-server for this test alone (40 ms): for tests that provision streams, count messages, or kill the broker."""
-    server = start_nats(tmp_path / "nats")
+    home = Path(tempfile.mkdtemp(prefix="nats-", dir=servers_home))
+    server = start_nats(home)
     yield server
     server.stop()
+    shutil.rmtree(home, ignore_errors=True)
 
 
 @dataclass

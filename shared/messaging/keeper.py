@@ -24,7 +24,7 @@ from pydantic_settings import BaseSettings
 from shared.messaging.link import AWAY, BrokerError
 from shared.messaging.permissions import PROVISIONER
 from shared.messaging.provision import Change, Desired, api_of, desired, diff
-from shared.messaging.waiting import woken
+from shared.messaging.waiting import ended, woken
 from shared.runtime.telemetry import configure_logging
 from shared.runtime.unit import TREE, Unit
 
@@ -109,14 +109,16 @@ async def _note(error: Exception) -> None:
 
 async def _main(settings: KeeperSettings) -> None:
     work = asyncio.ensure_future(Keeper(settings.wanted).keep(await connected(settings)))
+    stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, work.cancel)
-    try:
-        await work
-    except asyncio.CancelledError:
-        log.info("keeper_stops")
-    else:
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    told = asyncio.ensure_future(stopping.wait())
+    await asyncio.wait({work, told}, return_when=asyncio.FIRST_COMPLETED)
+    if not stopping.is_set():
+        work.result()  # what went wrong, if anything did
         sys.exit("keeper: the broker closed the connection for good")  # whoever supervises starts us again
+    await ended({work})
+    log.info("keeper_stops")
 
 
 if __name__ == "__main__":

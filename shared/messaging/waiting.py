@@ -1,7 +1,7 @@
 """Waiting that ends when a part is told to stop."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -27,3 +27,13 @@ async def woken(event: asyncio.Event, seconds: float) -> bool:
     except TimeoutError:
         return False
     return True
+
+
+async def ended(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Cancels them, again until each has ended: `asyncio.wait_for` of Python 3.11, and so nats-py, swallows a cancellation
+    that comes together with the answer it waits for. What they raise is not told."""
+    while left := {task for task in tasks if not task.done()}:
+        for task in left:
+            task.cancel()
+        await asyncio.wait(left, timeout=0.2)
+    await asyncio.gather(*tasks, return_exceptions=True)

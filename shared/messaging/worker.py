@@ -25,7 +25,7 @@ from shared.messaging.names import REPAIR, source_in
 from shared.messaging.relay import LEASE, Relay
 from shared.messaging.repair import Gaps
 from shared.messaging.timers import Timers
-from shared.messaging.waiting import unless
+from shared.messaging.waiting import ended, unless
 from shared.runtime.announce import hear_announcements
 from shared.runtime.database import Database
 from shared.runtime.erasure import hear_erasures
@@ -116,7 +116,7 @@ class Worker:
         await self.responders.finish()
         if self._working:
             await asyncio.wait(self._working, timeout=FINISH_WITHIN)
-        await _cancel(self._working | self._carrying)
+        await ended(self._working | self._carrying)
         try:
             async with asyncio.timeout(3):
                 await self.leases.release()
@@ -220,13 +220,3 @@ class Worker:
             "timers": {"fired": self.timers.fired, "failed": self.timers.failed, "overdue_seconds": round(self.timers.overdue_seconds, 1)},
             "intents": {"done": self.intents.done, "waiting_for_a_person": self.intents.waiting_for_a_person},
         }
-
-
-async def _cancel(tasks: set[asyncio.Task[None]]) -> None:
-    """Told again until it ends: nats-py swallows a cancellation that comes in the middle of its connecting."""
-    stopped = list(tasks)
-    while left := {task for task in stopped if not task.done()}:
-        for task in left:
-            task.cancel()
-        await asyncio.wait(left, timeout=0.2)
-    await asyncio.gather(*stopped, return_exceptions=True)
