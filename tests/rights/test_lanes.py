@@ -413,6 +413,11 @@ async def test_the_form_refuses_a_consented_conference_without_consent_and_propo
 async def test_a_consent_taken_back_ends_the_consented_conference_at_once(center: DeskUnderTest) -> None:
     await opened(center, NOGUCHI, consent=ConsentState.GIVEN)
     meeting = await drafted(center, lane=Lane.CONSENT)
+    refused = await convene(center, meeting, Forum.CONSENTED)
+    assert refused.status_code == 422
+    assert "（同意のない人: 子）" in refused.text, "nobody has asked the son"
+    assert "同意のない人: 子。" in (await center.get(meeting, NOGUCHI)).text
+    await agree(center, SON, ("cases-center",))
     assert (await convene(center, meeting, Forum.CONSENTED)).status_code == 303
     assert (await center.get(meeting, KODOMO)).status_code == 200
     await center.hear(

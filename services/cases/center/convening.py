@@ -7,9 +7,13 @@
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
+from services.cases.casework import consent
+from services.cases.casework.consent import Consents
 from services.cases.casework.decision import Outcome
+from services.cases.casework.household import Household, Member, age_about
 from services.cases.center.conference import GROUND, Convening, Draft, DraftState
 from shared.contracts.conference import ConferenceClosed, ConferenceConvened, Forum
+from shared.contracts.consultation import ConsentState
 from shared.contracts.event import LegalBasis
 from shared.runtime.problems import Refusal
 
@@ -59,14 +63,28 @@ class Terms:
     after: int
 
 
-def convene(draft: Draft, wish: Convening, *, agreed: bool, another: bool, terms: Terms) -> Outcome[Draft]:
+def whose_consent(household: Household, on: date, of_age: int) -> tuple[Member, ...]:
+    """重層的支援会議に、だれの同意がいるか: いま世帯にいる成年（`of_age` 歳から）。年齢の分からない人も、聞くまでは成年として数える。
+
+    子どものことは、同意した成年が答える。外に出ない子（8050）も、本人が同意するまでは支援会議（domain.md §1.2 typical path）。
+    """
+    return tuple(one for one in household.present if one.birth_month is None or age_about(one.birth_month, on) >= of_age)
+
+
+def without_consent(whose: tuple[Member, ...], said: Consents) -> str:
+    """同意のない人を続柄で。断った人・撤回した人も、まだ聞いていない人も。そろっていれば空。"""
+    missing = [one.role.label for one in whose if consent.of(said, one.member_id) is not ConsentState.GIVEN]
+    return "・".join(missing) if whose else "世帯の顔ぶれが、まだ届いていません"
+
+
+def convene(draft: Draft, wish: Convening, *, without: str, another: bool, terms: Terms) -> Outcome[Draft]:
     """招集する、または出席者と期間を改める。
 
-    `agreed` は、同意を断った・撤回した世帯員がいないこと。`another` は、同じ種類の会議がこの世帯でもう続いていること。
+    `without` は同意のない人（`without_consent`）。`another` は、同じ種類の会議がこの世帯でもう続いていること。
     """
     if draft.state not in (DraftState.DRAFT, DraftState.CONVENED):
         raise ConferenceIsOver
-    _must_be_lawful(draft, wish, agreed)
+    _must_be_lawful(draft, wish, without)
     if not wish.units and not wish.staff:
         raise MembersMissing(fields={"units": MembersMissing.sentence})
     _must_have_an_end(wish, terms)
@@ -110,11 +128,11 @@ def _closed(draft: Draft, held: Convening, on: date, readable_until: date, basis
     return Outcome(replace(draft, state=DraftState.CLOSED, convening=replace(held, closed_on=on)), (event,))
 
 
-def _must_be_lawful(draft: Draft, wish: Convening, agreed: bool) -> None:
+def _must_be_lawful(draft: Draft, wish: Convening, without: str) -> None:
     if wish.forum not in GROUND or (draft.convening and draft.convening.forum is not wish.forum):
         raise ForumIsFixed(fields={"forum": ForumIsFixed.sentence})
-    if wish.forum is Forum.CONSENTED and not (draft.agreed and agreed):
-        raise ConsentNotComplete(fields={"forum": ConsentNotComplete.sentence})
+    if wish.forum is Forum.CONSENTED and (without or not draft.agreed):
+        raise ConsentNotComplete(fields={"forum": ConsentNotComplete.sentence + (f"（同意のない人: {without}）" if without else "")})
 
 
 def _must_have_an_end(wish: Convening, terms: Terms) -> None:

@@ -13,8 +13,7 @@ from services.cases.casework.forms import in_days
 from services.cases.casework.involvement import others
 from services.cases.center import convening, meeting_form, store
 from services.cases.center.conference import GROUND, Draft
-from services.cases.center.parameters import proposes_on, terms_on
-from shared.contracts.consultation import ConsentState
+from services.cases.center.parameters import of_age_on, proposes_on, terms_on
 from shared.desk import redirect, render
 from shared.runtime import audit
 from shared.runtime.announce import AnnouncedUnit, announced_units
@@ -88,10 +87,11 @@ async def _convene(tx: Transaction, desk: Desk, draft: Draft, form: Any) -> None
     today = japan_day(tx.now)
     wish = meeting_form.read(form, today, [unit.unit for unit in _may_attend(await announced_units(tx), desk)])
     said = await consents.of_household(tx, draft.household_id)
+    whose = convening.whose_consent(await heard.household(tx, draft.household_id), today, of_age_on(today, desk.city))
     outcome = convening.convene(
         draft,
         wish,
-        agreed=ConsentState.REFUSED not in said.values(),
+        without=convening.without_consent(whose, said),
         another=await store.another(tx, draft, wish.forum, today),
         terms=terms_on(today, desk.city),
     )
@@ -131,6 +131,7 @@ async def _meeting(handle: Read, desk: Desk, rights: Rights, draft: Draft) -> di
     units = await announced_units(handle)
     household = await heard.household(handle, draft.household_id)
     who = await identity.of_household(handle, draft.household_id)
+    said = await consents.of_household(handle, draft.household_id)
     bases = {unit.base for unit in units} if rights.enters(Gate.READ_CASES) else set()
     return {
         "draft": draft,
@@ -149,6 +150,7 @@ async def _meeting(handle: Read, desk: Desk, rights: Rights, draft: Draft) -> di
         "names": f"/intake/_part/household/{draft.household_id}/header" if "/intake" in bases else None,
         "alerts": f"/_part/household/{draft.household_id}/alerts" if "/" in bases else None,
         "facts": await _facts(handle, desk, draft, {member: person.name for member, person in who.people.items()}),
+        "without_consent": convening.without_consent(convening.whose_consent(household, today, of_age_on(today, desk.city)), said),
         "forums": [(forum.value, forum.label, ground) for forum, ground in GROUND.items()],
         "may_attend": [(unit.unit, unit.title) for unit in _may_attend(units, desk)],
         "convene": meeting_form.values(draft, today, terms_on(today, desk.city)),

@@ -19,3 +19,8 @@ def terms_on(on: date, city: Path | None) -> Terms:
     files = layers(PROFILE, city)
     usual, longest, after = (int(parameters.value(f"conference_days.{name}", on, *files)) for name in ("usual", "longest", "after"))
     return Terms(usual, longest, after)
+
+
+def of_age_on(on: date, city: Path | None) -> int:
+    """成年（歳）: 重層的支援会議に、本人の同意がいる年齢。"""
+    return int(parameters.value("consent_of_age", on, *layers(PROFILE, city)))
