@@ -151,7 +151,7 @@ async def _meeting(handle: Read, desk: Desk, rights: Rights, draft: Draft) -> di
         "alerts": f"/_part/household/{draft.household_id}/alerts" if "/" in bases else None,
         "facts": await _facts(handle, desk, draft, {member: person.name for member, person in who.people.items()}),
         "without_consent": convening.without_consent(convening.whose_consent(household, today, of_age_on(today, desk.city)), said),
-        "forums": [(forum.value, forum.label, ground) for forum, ground in GROUND.items()],
+        "forums": [(forum.value, forum.label, ground) for forum, ground in GROUND.items() if not draft.convening or forum is draft.forum],
         "may_attend": [(unit.unit, unit.title) for unit in _may_attend(units, desk)],
         "convene": meeting_form.values(draft, today, terms_on(today, desk.city)),
         "errors": {},
