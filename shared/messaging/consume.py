@@ -23,13 +23,10 @@ from shared.messaging.names import consumer_name, stream_of
 from shared.messaging.positions import Fenced
 from shared.messaging.pull import BATCH, Interrupted, Puller, Stolen
 from shared.messaging.settle import Settling
-from shared.messaging.waiting import unless
+from shared.messaging.waiting import paced, unless
 from shared.runtime.database import Database
 
 log = logging.getLogger("tsunagari.messaging")
-
-#: batches that are not full begin at least this far apart: one event is handled at once, a stream of them shares transactions
-PACE = 0.005
 
 
 class Consumer:
@@ -131,7 +128,7 @@ class Consumer:
             self.canary_seconds = max(0.0, (datetime.now(UTC) - sung_at).total_seconds())
         self.position, self.lag, self.moved = max(self.position, last.stream_seq), last.pending, time.monotonic()
         await puller.acknowledge(last)
-        await asyncio.sleep(0 if len(deliveries) == BATCH else max(0.0, began + PACE - time.monotonic()))
+        await (asyncio.sleep(0) if len(deliveries) == BATCH else paced(began, len(deliveries)))
 
     async def measure(self) -> None:
         """Asks the broker how much it still has for us. Raises BrokerError or one of AWAY."""

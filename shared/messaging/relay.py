@@ -25,7 +25,7 @@ from shared.messaging.leases import Leases
 from shared.messaging.link import AWAY, BrokerError, Disconnected, Link
 from shared.messaging.own_stream import OwnStream
 from shared.messaging.publish import DUPLICATE_IN_BATCH, FULL, NO_BATCH, Message, Unacceptable, publish_batch, publish_one
-from shared.messaging.waiting import unless, woken
+from shared.messaging.waiting import paced, unless, woken
 from shared.runtime import telemetry
 from shared.runtime.unit import Unit
 
@@ -38,8 +38,6 @@ READ = 4 * BATCH
 MAX_BYTES = 4 * 1024 * 1024
 MAX_LINKS = 128
 POLL_FIRST, POLL_LAST = 0.05, 0.25
-#: batches that are not full begin at least this far apart: the first event of a quiet moment goes at once, a stream of them in handfuls
-PACE = 0.005
 
 _PENDING = """
 select pos, household, seq, type, subject, headers::text as headers, payload, traceparent, tracestate, created_at, copy
@@ -116,7 +114,7 @@ class Relay:
                 poll = POLL_FIRST
                 began = time.monotonic()
                 await self._publish_all(connection, rows, epoch)
-                await asyncio.sleep(0 if len(rows) >= BATCH else max(0.0, began + PACE - time.monotonic()))
+                await (asyncio.sleep(0) if len(rows) >= BATCH else paced(began, len(rows)))
                 continue
             if right:
                 await self.own.sing(connection)

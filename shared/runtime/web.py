@@ -253,8 +253,9 @@ def create_web(
             await database.close()
 
     app = FastAPI(
-        title=unit.title, version=package_version(unit), lifespan=watched(lifespan), docs_url=None, redoc_url=None, max_body_size=2 * MAX_BODY
-    )
+        title=unit.title, version=package_version(unit), lifespan=watched(lifespan), docs_url=None, redoc_url=None, max_body_size=2 * MAX_BODY,
+        telemetry=telemetry.NOT_BY_FASTAPI,
+    )  # fmt: skip
     app.state.unit, app.state.settings, app.state.navigation, app.state.sessions = unit, settings, Navigation(), EndedSessions()
     app.state.care_team = care_team
     prepare(app, unit, settings)

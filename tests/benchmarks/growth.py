@@ -73,11 +73,13 @@ async def _fill(town: Pair, size: int) -> int:
 async def _alone(section: Section, town: Pair, size: int) -> None:
     waiting = await _fill(town, size)
     before = town.cpu_seconds()
-    async with town.relaying():
-        await until(lambda: _is_gone(town, waiting), 60)  # its lease is taken, its first batch is on the way
-        left, began = await _left(town), time.monotonic()
-        await until(lambda: _is_gone(town, 1), 600)
-        rate, cpu = left / (time.monotonic() - began), (town.cpu_seconds() - before) / waiting * 1000
+    async with town.relaying() as relaying:
+        # Its own count of what it marked: counting the rows that wait would take more of the server than the relay does.
+        await until(lambda: _has_published(relaying, 1), 60, 0.002)  # its lease is taken, its first batch is on the way
+        already, began = relaying.published, time.monotonic()
+        await until(lambda: _has_published(relaying, waiting), 600)
+        rate, cpu = (waiting - already) / (time.monotonic() - began), (town.cpu_seconds() - before) / waiting * 1000
+    assert not await _left(town)
     told = f"{rate:,.0f} /s, CPU {cpu:.3f} s per 1,000"
     section.add(f"relay alone: {waiting:,} pending rows into the stream", told, "≥ 15,000 /s (P4)", rate >= 15_000)
     await _rebuild(section, town, waiting)
@@ -100,8 +102,8 @@ async def _left(town: Pair) -> int:
     return int(await town.scalar(ALPHA, "select count(*) from outbox where published_at is null"))
 
 
-async def _is_gone(town: Pair, below: int) -> bool:
-    return await _left(town) < below
+async def _has_published(relaying: relay.Relay, count: int) -> bool:
+    return relaying.published >= count
 
 
 async def _is_heard(town: Pair, count: int) -> bool:
@@ -118,6 +120,9 @@ async def _homes(town: Pair, count: int) -> list[HouseholdId]:
 
 
 async def _cost(town: Pair, size: int) -> Cost:
+    """Of what is stored: what was published a moment ago leaves index entries behind until the next vacuum, which comes within minutes by itself."""
+    async with town.alpha.engine.connect() as connection:
+        await (await connection.execution_options(isolation_level="AUTOCOMMIT")).exec_driver_sql("vacuum")
     homes = await _homes(town, REQUESTS + BURST)
     waits, before = [], town.cpu_seconds()
     for home in homes[:REQUESTS]:

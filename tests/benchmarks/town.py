@@ -13,6 +13,7 @@ from sqlalchemy import event, text
 from shared.contracts.case import FactRetracted
 from shared.contracts.event import HouseholdId
 from shared.messaging import Envelope, Handlers
+from shared.messaging.relay import Relay
 from shared.runtime.database import Database, Transaction
 from shared.runtime.unit import Unit
 from tests.benchmarks.contenders.job import ROW
@@ -74,10 +75,10 @@ class Pair:
             return await rd.scalar(text(statement), values)
 
     @asynccontextmanager
-    async def relaying(self) -> AsyncIterator[None]:
+    async def relaying(self) -> AsyncIterator[Relay]:
         speaking = worker(ALPHA, self._url(self.alpha), self.servers.nats.url, self.alpha, Handlers())
         await speaking.start()
-        yield
+        yield speaking.relay
         await speaking.stop()
 
     @asynccontextmanager

@@ -52,7 +52,7 @@ def _app(database: str, broker: str) -> FastAPI:
         await speaking.stop()
         await db.close()
 
-    return FastAPI(lifespan=lifespan)
+    return FastAPI(lifespan=lifespan, telemetry=telemetry.NOT_BY_FASTAPI)
 
 
 def app(database: str, broker: str) -> FastAPI:
