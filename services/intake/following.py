@@ -15,7 +15,7 @@ from services.intake.consultation import StaffRef
 from services.intake.household import Household, Member
 from services.intake.protection import Standing, follow
 from services.intake.search_key import kana_key, kanji_key
-from shared.contracts.event import Event
+from shared.contracts.event import Event, MemberId
 from shared.contracts.household import Area, HouseholdRegistered
 from shared.contracts.protection import ProtectionKind
 from shared.runtime.database import Transaction
@@ -23,31 +23,39 @@ from shared.runtime.database import Transaction
 #: protection and member are beyond row security: whoever registers the household must not see the other one, but its protection must be found
 _ELSEWHERE = text(
     """
-    select distinct on (p.kind) p.kind, p.expires_on
-    from protection p join member m on m.id = p.member_id
-    where p.lifted_on is null and p.household_id <> :household and m.birth = :birth
-      and ((:kanji <> '' and m.kanji_key = :kanji) or (:kana <> '' and m.kana_key = :kana))
-      and not exists (select from protection here where here.household_id = :household and here.member_id = :member and here.kind = p.kind
+    select distinct on (asked.member_id, p.kind) asked.member_id, p.kind, p.expires_on
+    from unnest(cast(:members as uuid[]), cast(:births as date[]), cast(:kanji as text[]), cast(:kana as text[]))
+      as asked (member_id, birth, kanji, kana)
+    join member m on m.birth = asked.birth and ((asked.kanji <> '' and m.kanji_key = asked.kanji) or (asked.kana <> '' and m.kana_key = asked.kana))
+    join protection p on p.member_id = m.id and p.lifted_on is null and p.household_id <> :household
+    where not exists (select from protection here where here.household_id = :household and here.member_id = asked.member_id and here.kind = p.kind
                       and here.lifted_on is null)
-    order by p.kind, p.expires_on desc nulls first
+    order by asked.member_id, p.kind, p.expires_on desc nulls first
     """
 )
 
 
 async def protect(tx: Transaction, home: Household, members: Sequence[Member], by: StaffRef, on: date) -> bool:
     """加わった人（直した人）に続いている保護があれば、この世帯でも始める。始めたか。"""
-    found = [(member.id, one) for member in members if member.left_on is None for one in await _elsewhere(tx, home, member)]
+    told = [one for one in members if one.left_on is None and one.person.birth.on and (one.person.name or one.person.kana)]
+    found = await _elsewhere(tx, home, told)
     for member_id, standing in found:
         await protection_store.save(tx, follow(home, member_id, standing, new_id=uuid4(), on=on), by)
     return bool(found)
 
 
-async def _elsewhere(tx: Transaction, home: Household, member: Member) -> list[Standing]:
-    person = member.person
-    if person.birth.on is None or not (person.name or person.kana):
+async def _elsewhere(tx: Transaction, home: Household, members: Sequence[Member]) -> list[tuple[MemberId, Standing]]:
+    if not members:
         return []
-    values = {"household": home.id, "member": member.id, "birth": person.birth.on, "kanji": kanji_key(person.name), "kana": kana_key(person.kana)}
-    return [Standing(ProtectionKind(row.kind), row.expires_on) for row in await tx.rows(_ELSEWHERE, values)]
+    values = {
+        "household": home.id,
+        "members": [one.id for one in members],
+        "births": [one.person.birth.on for one in members],
+        "kanji": [kanji_key(one.person.name) for one in members],
+        "kana": [kana_key(one.person.kana) for one in members],
+    }
+    rows = await tx.rows(_ELSEWHERE, values)
+    return [(MemberId(row.member_id), Standing(ProtectionKind(row.kind), row.expires_on)) for row in rows]
 
 
 def without_place(events: Sequence[Event]) -> tuple[Event, ...]:

@@ -29,8 +29,9 @@ CENTER = Staff("center-1", "見本 つなぐ", frozenset({"coordinator"}))
 RECEIPT = re.compile(r"R\d+-\d{4,}")
 RATE, COUNT, CLIENTS, BURST = 2.0, 60, 8, 15.0
 #: What one POST does today, so that it can only become less. P5 wants 8 statements: the page that is shown after saving costs seven of these
-#: (announced units and an empty list of candidates among them), locking the form and looking for its double two.
-STATEMENTS, TRIPS, COMMITS = 18, 20, 1
+#: (announced units and an empty list of candidates among them), locking the form and looking for its double two, the reader's rights and
+#: the protection that follows a person one each.
+STATEMENTS, TRIPS, COMMITS = 20, 22, 1
 #: household, two members, consultation, three facts, three referrals: domain.md's thin events, one per thing that happened
 EVENTS = 10
 
