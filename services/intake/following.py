@@ -1,4 +1,4 @@
-"""保護は人についていく: 保護された人が別の世帯に加わるか、別の世帯で登録されたら、その世帯も保護する。
+"""保護は人についていく: 保護された人が別の世帯に加わるか、別の世帯で登録されたら、その世帯も保護する。もう登録されていた世帯も。
 
 同じ人かどうかは、生年月日と、氏名（漢字かカナ）がどちらも同じことで決める。人違いなら、保護担当が確かめて終える。逆の間違い
 （移った先の所在が見えること）は取り返しがつかない。
@@ -13,9 +13,9 @@ from sqlalchemy import text
 from services.intake import protection_store
 from services.intake.consultation import StaffRef
 from services.intake.household import Household, Member
-from services.intake.protection import Standing, follow
+from services.intake.protection import Protection, Standing, follow
 from services.intake.search_key import kana_key, kanji_key
-from shared.contracts.event import Event, MemberId
+from shared.contracts.event import Event, HouseholdId, MemberId
 from shared.contracts.household import Area, HouseholdRegistered
 from shared.contracts.protection import ProtectionKind
 from shared.runtime.database import Transaction
@@ -34,14 +34,35 @@ _ELSEWHERE = text(
     """
 )
 
+#: 移った先で先に受け付けてから、元の世帯で保護を申し出る人がいる
+_ALREADY = text(
+    """
+    select m.id, m.household_id from member me
+    join member m on m.birth = me.birth and ((me.kanji_key <> '' and m.kanji_key = me.kanji_key) or (me.kana_key <> '' and m.kana_key = me.kana_key))
+    where me.id = :member and m.household_id <> me.household_id and m.left_on is null
+      and not exists (select from protection here where here.household_id = m.household_id and here.member_id = m.id and here.kind = :kind
+                      and here.lifted_on is null)
+    order by m.household_id, m.id
+    """
+)
+
 
 async def protect(tx: Transaction, home: Household, members: Sequence[Member], by: StaffRef, on: date) -> bool:
     """加わった人（直した人）に続いている保護があれば、この世帯でも始める。始めたか。"""
     told = [one for one in members if one.left_on is None and one.person.birth.on and (one.person.name or one.person.kana)]
     found = await _elsewhere(tx, home, told)
     for member_id, standing in found:
-        await protection_store.save(tx, follow(home, member_id, standing, new_id=uuid4(), on=on), by)
+        await protection_store.save(tx, follow(home.id, member_id, standing, new_id=uuid4(), on=on), by)
     return bool(found)
+
+
+async def protect_already(tx: Transaction, declared: Protection, by: StaffRef, on: date) -> list[HouseholdId]:
+    """同じ人がもう登録されている、ほかの世帯でも保護を始める。始めた世帯。"""
+    standing = Standing(declared.kind, declared.expires_on)
+    found = await tx.rows(_ALREADY, {"member": declared.member_id, "kind": declared.kind.value})
+    for row in found:
+        await protection_store.save(tx, follow(HouseholdId(row.household_id), MemberId(row.id), standing, new_id=uuid4(), on=on), by)
+    return [HouseholdId(row.household_id) for row in found]
 
 
 async def _elsewhere(tx: Transaction, home: Household, members: Sequence[Member]) -> list[tuple[MemberId, Standing]]:

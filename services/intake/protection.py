@@ -117,10 +117,9 @@ def declare(given: Protection, home: Household) -> Outcome[Protection]:
     return _declared(replace(given, expires_on=expires))
 
 
-def follow(home: Household, member_id: MemberId, standing: Standing, *, new_id: UUID, on: date) -> Outcome[Protection]:
-    """ほかの世帯で続いている保護を、その人が加わったこの世帯でも始める。期限は同じ。切れていても、確かめるまで続く。"""
-    home.member(member_id)
-    return _declared(Protection(new_id, home.id, member_id, standing.kind, on, standing.expires_on, note=FOLLOWED))
+def follow(household_id: HouseholdId, member_id: MemberId, standing: Standing, *, new_id: UUID, on: date) -> Outcome[Protection]:
+    """ほかの世帯で続いている保護を、その人のいるこの世帯でも始める。期限は同じ。切れていても、確かめるまで続く。"""
+    return _declared(Protection(new_id, household_id, member_id, standing.kind, on, standing.expires_on, note=FOLLOWED))
 
 
 def renew(known: Protection, expires_on: date, *, seen_version: int, today: date) -> Outcome[Protection]:

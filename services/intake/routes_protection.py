@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from services.intake import household_store, pages, protection_form, protection_store
+from services.intake import following, household_store, pages, protection_form, protection_store
 from services.intake import protection as decide
 from services.intake.access import OnDay, Today
 from services.intake.consultation import StaffRef
@@ -74,8 +74,10 @@ async def declare(request: Request, household_id: UUID, tx: Tx, staff: Declarer,
     except ProtectionIncomplete as incomplete:
         typed = EMPTY | {name: fields.text(name) for name in EMPTY if name != "restrictions"} | {"restrictions": fields.all("restrictions")}
         return render(request, "protection.html", await _page(tx, home, today, typed=typed, errors=incomplete.fields), status=422)
-    await protection_store.save(tx, outcome, StaffRef(staff.sub, staff.name))
-    await audit.record(tx, staff, "protect", "household", home.id, household_id=home.id, purpose="protection")
+    by = StaffRef(staff.sub, staff.name)
+    await protection_store.save(tx, outcome, by)
+    for protected in (home.id, *await following.protect_already(tx, outcome.state, by, today.date)):
+        await audit.record(tx, staff, "protect", "household", protected, household_id=protected, purpose="protection")
     return redirect(request, "/intake/protection/declared")
 
 

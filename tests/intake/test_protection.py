@@ -212,6 +212,24 @@ async def test_protection_follows_into_a_household_that_is_there_and_when_a_name
         assert await seen_by(desk, new.household_id, RECEPTION) == 404
 
 
+async def test_a_declared_protection_reaches_the_household_where_the_person_was_registered_before(desk: Desk) -> None:
+    """She came to the shelter's desk first, and asked for the measure afterwards. Whoever left there, or is another person, stays as it was."""
+    (path, people), where = await home(desk), {}
+    for who, changes in {"moved": MOVED, "namesake": MOVED | {"birth": "S18.4.2"}, "gone": MOVED}.items():
+        await desk.take(**changes)
+        (new,) = await desk.rows("select household_id from consultation order by receipt_no desc limit 1")
+        where[who] = new.household_id
+    async with desk.db.transaction() as tx:
+        await tx.execute(text("update member set left_on = current_date, left_reason = 'moved_out' where household_id = :h"), {"h": where["gone"]})
+    await protect(desk, path, people["見本 文子"])
+    assert {who: await seen_by(desk, household, COLLEAGUE) for who, household in where.items()} == {"moved": 404, "namesake": 200, "gone": 200}
+    declared = [one for one in await desk.said() if isinstance(one, ProtectionDeclared)]
+    assert {one.household_id for one in declared} == {UUID(path.rsplit("/", 1)[1]), where["moved"]}
+    assert len({one.expires_on for one in declared}) == 1
+    audited = await desk.rows("select household_id from audit where action = 'protect'")
+    assert {row.household_id for row in audited} == {one.household_id for one in declared}
+
+
 async def test_a_protection_that_was_lifted_follows_nobody(desk: Desk) -> None:
     path, people = await home(desk)
     await protect(desk, path, people["見本 文子"])
