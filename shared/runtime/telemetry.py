@@ -97,6 +97,7 @@ class _Sampling(Sampler):
         return "everything with a cause"
 
 
+@lru_cache(maxsize=1024)
 def sql_without_values(statement: str) -> str:
     """The shape of a statement: bind markers stay, anything written into the text becomes `?`."""
     return _SQL_VALUE.sub("?", statement).replace("\0", "")[:1000]
