@@ -74,19 +74,35 @@ def _quickest() -> str | None:
     return str(memory) if memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 4 << 30 else None
 
 
-@pytest.fixture(scope="session")
-def postgres(servers_home: Path) -> Iterator[EmbeddedPostgres]:
-    """A real PostgreSQL 18 for this test run, with fsync off."""
+def start_postgres(home: Path) -> EmbeddedPostgres:
     for attempt in range(5):
-        server = EmbeddedPostgres(servers_home / "postgres", free_port(), secrets.token_urlsafe(16), volatile=True)
+        server = EmbeddedPostgres(home, free_port(), secrets.token_urlsafe(16), volatile=True)
         try:
             server.start()
             break
         except PostgresFailed:  # another run took the port between looking and binding
             if attempt == 4:
                 raise
+    return server
+
+
+@pytest.fixture(scope="session")
+def postgres(servers_home: Path) -> Iterator[EmbeddedPostgres]:
+    """A real PostgreSQL 18 for this test run, with fsync off."""
+    server = start_postgres(servers_home / "postgres")
     yield server
     server.stop()
+
+
+@pytest.fixture
+def own_postgres(servers_home: Path) -> Iterator[EmbeddedPostgres]:
+    """A PostgreSQL for this test alone (two seconds): for whoever makes roles and databases of their own."""
+    home = Path(tempfile.mkdtemp(prefix="postgres-", dir=servers_home))
+    home.chmod(0o755)
+    server = start_postgres(home)
+    yield server
+    server.stop()
+    shutil.rmtree(home, ignore_errors=True)
 
 
 def start_nats(home: Path, accounts: str = "") -> EmbeddedNats:

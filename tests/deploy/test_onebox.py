@@ -194,8 +194,8 @@ def test_a_first_start_killed_half_way_is_finished_by_the_next(seconds: float, a
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_given_servers_take_the_place_of_the_embedded_ones(a_folder: Path, postgres: EmbeddedPostgres, nats: EmbeddedNats) -> None:
-    given = {"PORT": free(), "TSUNAGARI_HOUSEHOLDS": "0", "DATABASE_URL": postgres.url(), "NATS_URL": nats.url}
+def test_given_servers_take_the_place_of_the_embedded_ones(a_folder: Path, own_postgres: EmbeddedPostgres, own_nats: EmbeddedNats) -> None:
+    given = {"PORT": free(), "TSUNAGARI_HOUSEHOLDS": "0", "DATABASE_URL": own_postgres.url(), "NATS_URL": own_nats.url}
     try:
         done = onebox(a_folder, "up", **given)
         assert done.returncode == 0, done.stdout + done.stderr
