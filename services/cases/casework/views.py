@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID, uuid4
 
-from services.cases.casework import basis, consent, consents, heard, identity, involvement, lanes, lists, portrait, records, store
+from services.cases.casework import basis, consent, consents, heard, identity, involvement, lanes, lists, openings, portrait, records, store
 from services.cases.casework.access import Desk, may_write
 from services.cases.casework.case import Case
 from services.cases.casework.decision import japan_day
@@ -52,6 +52,7 @@ async def board(handle: Read, desk: Desk, staff: Staff, tab: str, page: int) -> 
         "cases": await lists.cases(handle, tab, me=staff.sub, today=today, page=page),
         "incoming": await lists.referrals(handle, "in", unit=unit, today=today) if counts.incoming else [],
         "titles": {found.unit: found.title for found in await announced_units(handle)},
+        "openings": await openings.of_mine(handle, staff),
         "page": page,
         "pages": -(-getattr(counts, tab) // lists.PAGE),
         "back": "",
@@ -79,7 +80,8 @@ _NOTE = ("method", "partner", "shared", "private", "minutes", "next_action", "ne
 
 def listed(shown: dict[str, Any]) -> list[UUID]:
     """Every household on a list page, for the audit."""
-    return [row.row.household_id for name in ("cases", "incoming", "referrals") for row in shown.get(name, ())]
+    rows = [row.row.household_id for name in ("cases", "incoming", "referrals") for row in shown.get(name, ())]
+    return rows + [one.household_id for one in shown.get("openings", ())]
 
 
 def note_values(corrects: Note | None = None) -> dict[str, Any]:
@@ -143,6 +145,7 @@ async def case_page(handle: Read, desk: Desk, staff: Staff, case: Case, *, tab: 
         "titles": {unit.unit: unit.title for unit in units},
         "targets": [(unit.unit, unit.title) for unit in await referral_targets(handle) if unit.unit != desk.unit.code],
         "withheld": seen.withheld,
+        "openings": await openings.of_household(handle, case.household_id, staff) if shown["writes"] else [],
         "conferences": await lanes.attended(handle, case.household_id, next((unit.base for unit in units if unit.base == "/center"), None)),
         "alerts": f"/_part/household/{case.household_id}/alerts" if any(unit.base == "/" for unit in units) else None,
         "updated": await store.last_change(handle, case.case_id),
