@@ -161,16 +161,20 @@ class World:
         finally:
             await client.close()
 
-    async def rows(self, unit: str, statement: str, *values: Any) -> list[Any]:
-        async with self.sql(unit) as connection:
-            return list(await connection.fetch(statement, *values))
+    async def rows(self, database: str, statement: str, *values: Any) -> list[Any]:
+        """Reads. A server that dies under the question, because a backend of it was killed a moment ago, is asked again."""
+
+        async def ask() -> list[Any]:
+            async with self.sql(database) as connection:
+                return list(await connection.fetch(statement, *values))
+
+        return await patiently(ask)
 
     # ── rest ─────────────────────────────────────────────────────
     async def flows(self, patience: float = 90.0) -> float:
         """Seconds until something committed from now on has its effects at the end of the chain (alpha → beta → gamma)."""
         began = time.monotonic()
-        async with self.sql() as connection:
-            now = await connection.fetchval("select clock_timestamp()")
+        now = (await self.rows("postgres", "select clock_timestamp() as now"))[0]["now"]
         while time.monotonic() - began < patience:
             first = await self.rows("alpha", _FIRST, now, self.controls.wishes.poison)
             if first and await self._arrived([first[0]["mark"], answer_to(first[0]["mark"])]):
@@ -235,12 +239,12 @@ select (select count(*) from outbox where published_at is null) as pending, (sel
 """
 
 
-async def patiently(connect: Any, patience: float = 60.0) -> Any:
+async def patiently(ask: Any, patience: float = 60.0) -> Any:
     deadline = time.monotonic() + patience
     while True:
         try:
-            return await connect()
-        except (OSError, TimeoutError, asyncpg.PostgresError, nats.errors.Error):
+            return await ask()
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, nats.errors.Error):
             if time.monotonic() > deadline:
                 raise
             await asyncio.sleep(0.1)
