@@ -13,7 +13,7 @@ from playwright.async_api import Browser, BrowserContext, Page
 
 from shared.desk.assets import axe_script
 from tests.conftest import ROOT, Box
-from tests.shared.desk.conftest import browser
+from tests.shared.desk.conftest import browser, put_away
 
 __all__ = ["browser"]
 
@@ -83,7 +83,7 @@ async def desks(box: Box, browser: Browser) -> AsyncIterator[Desks]:
     running = Desks(box, browser)
     yield running
     for context in running.contexts:
-        await context.close()
+        await put_away(context)
 
 
 @pytest.fixture

@@ -1,37 +1,25 @@
 """A caseworker's keyboard in a real Chromium: y, r, Ctrl+Enter; every page of a desk without an accessibility violation."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-import uvicorn
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 
-from shared.desk.assets import axe_script, install
+from shared.desk.assets import axe_script
 from shared.runtime.testing import signed_cookies
 from tests.cases.builders import made
 from tests.cases.desk import ITO, NOGUCHI, SATO, TOLD, DeskUnderTest
 from tests.cases.test_case_at_the_desk import FACT, NOTE, announced
 from tests.cases.test_conference import an_alert
+from tests.shared.desk.conftest import browser, put_away, served
+
+__all__ = ["browser"]
 
 pytestmark = pytest.mark.browser
-CHROMIUM = Path("/usr/bin/chromium")
 RULES = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]
-
-
-@pytest.fixture(scope="session")
-async def chromium() -> AsyncIterator[Browser]:
-    if not CHROMIUM.exists():
-        pytest.skip("Chromium is not installed: apt-get install chromium")
-    install(tell=lambda line: None)
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        await browser.close()
 
 
 @dataclass
@@ -49,21 +37,16 @@ class Window:
 
 
 async def serving(desk: DeskUnderTest, browser: Browser) -> AsyncIterator[Window]:
-    server = uvicorn.Server(uvicorn.Config(desk.app, host="127.0.0.1", port=0, log_level="critical", lifespan="off"))
-    task = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    yield Window(desk, f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}{desk.base}", browser)
-    for context in browser.contexts:
-        await context.close()
-    server.should_exit = True
-    await task
+    async with served(desk.app, lifespan="off") as port:
+        yield Window(desk, f"http://127.0.0.1:{port}{desk.base}", browser)
+        for context in browser.contexts:
+            await put_away(context)
 
 
 @pytest.fixture
-async def window(elderly: DeskUnderTest, chromium: Browser) -> AsyncIterator[Window]:
+async def window(elderly: DeskUnderTest, browser: Browser) -> AsyncIterator[Window]:
     await elderly.hear_family()
-    async for opened in serving(elderly, chromium):
+    async for opened in serving(elderly, browser):
         yield opened
 
 
@@ -153,11 +136,11 @@ async def test_no_page_of_a_desk_violates_accessibility(window: Window) -> None:
         assert await violations(await window.open(path)) == [], path
 
 
-async def test_no_page_of_the_center_violates_accessibility(desks: Any, chromium: Browser) -> None:
+async def test_no_page_of_the_center_violates_accessibility(desks: Any, browser: Browser) -> None:
     center = await desks("cases-center")
     await center.hear_family()
     await center.hear(an_alert(), "notify")
     (row,) = await center.rows("select conference_id from conference_draft")
-    async for window in serving(center, chromium):
+    async for window in serving(center, browser):
         for path in ("/", "/meetings", f"/meetings/{row.conference_id}"):
             assert await violations(await window.open(path, NOGUCHI)) == [], path

@@ -1,17 +1,14 @@
 """連絡が止まっているとき: 受付は 503 で待つよう言われ、打った文字はその画面と下書きに残り、動きだせば保存できる。"""
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
 
 import pytest
-import uvicorn
 from playwright.async_api import Browser, Page, expect
 
 from shared.runtime.pressure import EventsWait, Measured
 from shared.runtime.testing import signed_cookies
 from tests.intake.conftest import RECEPTION, Desk
-from tests.shared.desk.conftest import browser
+from tests.shared.desk.conftest import browser, put_away, served
 
 __all__ = ["browser"]
 pytestmark = pytest.mark.browser
@@ -20,19 +17,13 @@ TYPED = "母の物忘れのことで、娘から相談。"
 
 @pytest.fixture
 async def window(desk: Desk, browser: Browser) -> AsyncIterator[Page]:
-    server = uvicorn.Server(uvicorn.Config(desk.app, host="127.0.0.1", port=0, log_level="critical", lifespan="off", timeout_graceful_shutdown=1))
-    serving = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    context = await browser.new_context(viewport={"width": 1366, "height": 768}, locale="ja-JP")
-    page = await context.new_page()
-    await page.set_extra_http_headers({"cookie": signed_cookies(RECEPTION, desk.settings)["cookie"]})
-    await page.goto(f"http://localhost:{server.servers[0].sockets[0].getsockname()[1]}/intake/new")
-    yield page
-    await context.close()
-    server.should_exit = True
-    with suppress(asyncio.CancelledError):
-        await serving
+    async with served(desk.app, lifespan="off") as port:
+        context = await browser.new_context(viewport={"width": 1366, "height": 768}, locale="ja-JP")
+        page = await context.new_page()
+        await page.set_extra_http_headers({"cookie": signed_cookies(RECEPTION, desk.settings)["cookie"]})
+        await page.goto(f"http://localhost:{port}/intake/new")
+        yield page
+        await put_away(context)
 
 
 async def test_what_was_typed_stays_on_the_screen_and_is_saved_later(desk: Desk, window: Page) -> None:
@@ -56,4 +47,5 @@ async def test_what_was_typed_stays_on_the_screen_and_is_saved_later(desk: Desk,
     async with window.expect_response(lambda answer: answer.request.method == "POST" and answer.url.endswith("/intake/new")) as answered:
         await window.keyboard.press("Control+Enter")
     assert (await answered.value).status < 300
+    await expect(window.get_by_text("受付番号").first).to_be_visible()
     assert len(await desk.rows("select 1 from consultation")) == 1

@@ -1,14 +1,11 @@
 """D1 as the coordinator has it open all day: news arrives, the row under the hand stays, everything goes by keyboard."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-import uvicorn
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from services.notify.app import create_app
@@ -18,6 +15,7 @@ from shared.runtime.settings import Settings
 from shared.runtime.testing import signed_cookies
 from tests.notify.heard import Ears
 from tests.notify.town import mother_and_son
+from tests.shared.desk.conftest import put_away, served
 from tests.shared.desk.test_look import violations
 
 pytestmark = pytest.mark.browser
@@ -67,19 +65,13 @@ class Center:
 async def center(databases: Any, test_settings: Any, browser: Browser) -> AsyncIterator[Center]:
     db = await databases("notify")
     settings = test_settings("notify", database=db, roles="web")
-    server = uvicorn.Server(uvicorn.Config(create_app(settings), port=0, log_level="critical", timeout_graceful_shutdown=1))
-    serving = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    running = Center(Ears(db), settings, browser, server.servers[0].sockets[0].getsockname()[1])
-    for _ in range(3):
-        await running.news()
-    yield running
-    for context in running.contexts:
-        await context.close()
-    server.should_exit = True
-    with suppress(asyncio.CancelledError):
-        await serving
+    async with served(create_app(settings)) as port:
+        running = Center(Ears(db), settings, browser, port)
+        for _ in range(3):
+            await running.news()
+        yield running
+        for context in running.contexts:
+            await put_away(context)
     assert running.problems == []
 
 

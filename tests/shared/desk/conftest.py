@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from shared.desk.assets import axe_script, install
 from tests.shared.desk.guide_app import Heard, create
@@ -23,10 +23,33 @@ async def browser() -> AsyncIterator[Browser]:
     if not CHROMIUM.exists():
         pytest.skip("Chromium is not installed: apt-get install chromium")
     install(tell=lambda line: None)
+    expect.set_options(timeout=15_000)  # a machine that does three other things is not a defect
     async with async_playwright() as playwright:
         running = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield running
         await running.close()
+
+
+@asynccontextmanager
+async def served(app: Any, **options: Any) -> AsyncIterator[int]:
+    """The app under a real server on a free port of the loopback; gives the port."""
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", timeout_graceful_shutdown=1, **options))
+    serving = asyncio.create_task(server.serve())
+    while not server.started and not serving.done():
+        await asyncio.sleep(0.01)
+    try:
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        with suppress(asyncio.CancelledError):
+            await serving
+
+
+async def put_away(context: BrowserContext) -> None:
+    """Closes its pages. A page caught on its way to another one sometimes never answers (3 of 67 under load): then it goes with the browser."""
+    closing = asyncio.ensure_future(context.close())
+    if (await asyncio.wait({closing}, timeout=10))[1]:
+        closing.cancel()
 
 
 @dataclass
@@ -56,25 +79,18 @@ class Guide:
 
     async def close(self) -> None:
         for context in self.contexts:
-            await context.close()
+            await put_away(context)
 
 
 @pytest.fixture
 async def guide(browser: Browser) -> AsyncIterator[Guide]:
     heard = Heard()
-    server = uvicorn.Server(uvicorn.Config(create(heard), host="127.0.0.1", port=0, log_level="critical", timeout_graceful_shutdown=1))
-    serving = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    running = Guide(f"http://127.0.0.1:{port}", heard, browser)
-    yield running
-    heard.gate.set()
-    heard.send("end")
-    await running.close()
-    server.should_exit = True
-    with suppress(asyncio.CancelledError):
-        await serving
+    async with served(create(heard)) as port:
+        running = Guide(f"http://127.0.0.1:{port}", heard, browser)
+        yield running
+        heard.gate.set()
+        heard.send("end")
+        await running.close()
     assert running.problems == []
 
 
