@@ -120,7 +120,8 @@ class Pressure:
         while True:
             try:
                 async with database.read() as rd:
-                    self._note(await measure(rd, self.limits, self._folder))
+                    measured = await measure(rd, self.limits, self._folder)
+                self._note(measured)
             except (SQLAlchemyError, OSError, TimeoutError) as error:  # nothing can be saved then; the last figure stands
                 log.info("pressure_not_measured kind=%s", type(error).__name__)
             await asyncio.sleep(EVERY)
