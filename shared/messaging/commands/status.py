@@ -44,7 +44,7 @@ async def _status(all_places: Places, code: str | None) -> Answer:
 def _row(one: UnitSight) -> tuple[object, ...]:
     if not one.database:
         return (one.unit, "DB away", *[None] * 8)
-    relay = "NATS away" if not one.broker else "動作 on" if one.relay_led else "停止 off"
+    relay = "NATS away" if not one.broker else "—" if not one.speaks else "動作 on" if one.relay_led else "停止 off"
     lag = sum(consumer.lag or 0 for consumer in one.consumers)
     canary = max((consumer.canary_seconds for consumer in one.consumers if consumer.canary_seconds is not None), default=None)
     return (
