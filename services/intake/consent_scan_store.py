@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -45,7 +45,8 @@ async def of_household(handle: Read, household_id: UUID) -> dict[UUID, list[Kept
 
 async def add(tx: Transaction, consent: Consent, scans: Collection[Scan], by: Staff) -> list[UUID]:
     """写しを付ける。同じ中身がもうあれば増えない。付けたものの番号。"""
-    rows = [_columns(tx, consent, one, by) for one in scans]
+    # a microsecond apart: the pages of one sending stay in the order in which they were sent
+    rows = [_columns(consent, one, by, tx.now + timedelta(microseconds=page)) for page, one in enumerate(scans)]
     statement = insert(s).on_conflict_do_nothing(index_elements=["consent_id", "sha256"]).returning(s.c.id)
     return [found.id for row in rows for found in await tx.rows(statement.values(row))]
 
@@ -55,10 +56,10 @@ async def content(handle: Read, consent_id: UUID, scan_id: UUID) -> tuple[Media,
     return (Media(row.media_type), bytes(row.content)) if row else None
 
 
-def _columns(tx: Transaction, consent: Consent, scan: Scan, by: Staff) -> dict[str, Any]:
+def _columns(consent: Consent, scan: Scan, by: Staff, at: datetime) -> dict[str, Any]:
     return {
         "id": uuid4(), "consent_id": consent.id, "household_id": consent.household_id, "member_id": consent.member_id, "media_type": scan.media.value,
-        "content": scan.content, "sha256": scan.sha256, "bytes": len(scan.content), "added_at": tx.now, "added_by": by.sub, "added_by_name": by.name,
+        "content": scan.content, "sha256": scan.sha256, "bytes": len(scan.content), "added_at": at, "added_by": by.sub, "added_by_name": by.name,
     }  # fmt: skip
 
 

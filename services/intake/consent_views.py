@@ -1,5 +1,6 @@
 """同意の画面に出す値: いま効いている同意、撤回と受領、取り直し。決めごとはしない。"""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -72,6 +73,11 @@ class Written:
     name: str
     consent: Consent
     scans: Sequence[Kept]
+
+    @property
+    def added(self) -> list[tuple[date, str, int]]:
+        """いつ、だれが、何件付けたか。"""
+        return [(day, who, count) for (day, who), count in Counter((local_day(one.added_at), one.added_by) for one in self.scans).items()]
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,10 +96,11 @@ async def test_a_scan_comes_back_as_a_file_that_nothing_runs_in_and_that_names_n
 
 async def test_several_pages_are_kept_in_one_sending_and_the_second_press_adds_none(sheet: Sheet) -> None:
     for _ in range(2):
-        assert (await sheet.send(png(1), png(2), png(2))).status_code == 303
-    assert len(await sheet.kept()) == 2
+        assert (await sheet.send(png(1), png(2), png(2), jpeg())).status_code == 303
+    assert [bytes(row.content) for row in await sheet.kept()] == [png(1), png(2), jpeg()], "in the order of the pages"
+    assert "試験 受付（3件）" in (await sheet.desk.get(sheet.consents)).text
     assert (await sheet.send(png(2), name="別の名前.png", staff=COLLEAGUE)).status_code == 303
-    assert await sheet.audited() == [("r1", "create")] * 2
+    assert await sheet.audited() == [("r1", "create")] * 3
 
 
 async def test_ten_presses_at_once_are_one_scan(sheet: Sheet) -> None:
