@@ -4,7 +4,8 @@ import shutil
 import socket
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.onebox.trouble import Trouble
@@ -36,10 +37,11 @@ def has_ipv6() -> bool:
 
 @dataclass(frozen=True)
 class Route:
-    """`base` の下は 127.0.0.1:`port` が受け持つ。"""
+    """`base` の下は 127.0.0.1:`port` が受け持つ。`large` は、大きな内容を受ける入口と、その MB（unit.toml の large_bodies）。"""
 
     base: str
     port: int
+    large: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -96,12 +98,22 @@ def _proxy(route: Route) -> list[str]:
     matcher = f"\t@{_name(route)} path {route.base} {route.base}/*" if route.base != "/" else None
     handle = f"\thandle @{_name(route)} {{" if matcher else "\thandle {"
     return [
-        *([matcher] if matcher else []), handle, "\t\trequest_body {", "\t\t\tmax_size 2MB", "\t\t}",
+        *([matcher] if matcher else []), handle, *_bodies(route),
         f"\t\treverse_proxy 127.0.0.1:{route.port} {{",
         "\t\t\tflush_interval -1",  # server-sent events leave at once
         # Retries only while nobody answers the connection: a unit that is being restarted is waited for, nothing is sent twice.
         "\t\t\tlb_try_duration 3s", "\t\t\tlb_try_interval 200ms", "\t\t}", "\t}",
     ]  # fmt: skip
+
+
+def _bodies(route: Route) -> list[str]:
+    """少し広めに通す: 大きすぎる内容には、ユニットが言葉で答える。"""
+    if not route.large:
+        return ["\t\trequest_body {", "\t\t\tmax_size 2MB", "\t\t}"]
+    lines = [f"\t\t@ordinary not path {' '.join(route.large)}", "\t\trequest_body @ordinary {", "\t\t\tmax_size 2MB", "\t\t}"]
+    for path, megabytes in route.large.items():
+        lines += [f"\t\trequest_body {path} {{", f"\t\t\tmax_size {megabytes + 1}MiB", "\t\t}"]
+    return lines
 
 
 def _name(route: Route) -> str:

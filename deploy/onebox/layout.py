@@ -125,7 +125,7 @@ class Layout:
 
     @property
     def gateway(self) -> Gateway:
-        routes = [Route(base.rstrip("/") or "/", self.internal(unit.code)) for unit in self.units for base in bases(unit)]
+        routes = [Route(base.rstrip("/") or "/", self.internal(unit.code), unit.large_bodies) for unit in self.units for base in bases(unit)]
         # A part of the box still answers at "/": whoever signs in is led there.
         if not any(route.base == "/" for route in routes):
             routes.append(Route("/", self.internal(self.units[0].code)))

@@ -12,6 +12,7 @@ from services.intake import (
     routes_protection,
     routes_register,
     routes_retention,
+    routes_scan,
 )
 from services.intake.worker import create_worker
 from shared.runtime.settings import Settings
@@ -23,7 +24,7 @@ from shared.runtime.web import create_web
 def create_app(settings: Settings) -> FastAPI:
     unit = Unit.load("services.intake")
     base = APIRouter(prefix=unit.base)
-    trade = (routes_new, routes_household, routes_consent, routes_register, routes_protection, routes_glass, routes_retention)
+    trade = (routes_new, routes_household, routes_consent, routes_scan, routes_register, routes_protection, routes_glass, routes_retention)
     for router in (one.router for one in trade):
         base.include_router(router)
     routers = [base, routes_accounts.router]

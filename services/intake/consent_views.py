@@ -1,5 +1,6 @@
 """同意の画面に出す値: いま効いている同意、撤回と受領、取り直し。決めごとはしない。"""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -9,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Uuid, any_, literal, select
 
 from services.intake.consent import Consent, Consents, GivenBy, Retake, Withdrawal, WithdrawReason, adult_on, retakes
+from services.intake.consent_scan_store import Kept
 from services.intake.household import Household
 from services.intake.receipt_number import local_day
 from services.intake.tables import disclosure, withdrawal_receipt
@@ -65,6 +67,20 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """書面の同意一つと、付けてある写し（なければ空）。"""
+
+    name: str
+    consent: Consent
+    scans: Sequence[Kept]
+
+    @property
+    def added(self) -> list[tuple[date, str, int]]:
+        """いつ、だれが、何件付けたか。"""
+        return [(day, who, count) for (day, who), count in Counter((local_day(one.added_at), one.added_by) for one in self.scans).items()]
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """身元を渡した記録。"""
 
@@ -86,6 +102,12 @@ def choices(targets: Sequence[tuple[str, ...]]) -> dict[str, Any]:
 
 def standing(consents: Consents, home: Household, today: date) -> list[Standing]:
     return [Standing(member.display_name, unit, one) for member in home.members for unit, one in consents.standing_of(member.id, today).items()]
+
+
+def written(consents: Consents, home: Household, scans: Mapping[UUID, Sequence[Kept]]) -> list[Written]:
+    """書面の同意。期間の過ぎたもの、撤回されたものも。新しい順。"""
+    signed = sorted((one for one in consents.given if one.form is ConsentForm.WRITTEN), key=lambda one: one.word, reverse=True)
+    return [Written(home.member(one.member_id).display_name, one, scans.get(one.id, ())) for one in signed]
 
 
 def due(consents: Consents, home: Household, referred: set[str], today: date, notice_days: int) -> list[Retake]:

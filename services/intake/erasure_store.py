@@ -81,7 +81,7 @@ _GONE = (
     text("delete from consultation where household_id = :household_id"),
     text("delete from not_same_household where household_id = :household_id or other_id = :household_id"),
     text("delete from involved where household_id = :household_id"),
-    text("delete from consent_paper where consent_id in (select id from consent where household_id = :household_id)"),
+    text("delete from consent_scan where household_id = :household_id"),
     text("delete from withdrawal_receipt where withdrawal_id in (select id from consent_withdrawal where household_id = :household_id)"),
     text("delete from consent_withdrawal where household_id = :household_id"),
     text("delete from consent where household_id = :household_id"),
@@ -122,7 +122,8 @@ _CONTENTS = text(
       (select count(*) from consultation_history v join consultation c on c.id = v.consultation_id where c.household_id = :household_id) as versions,
       (select count(*) from fact where household_id = :household_id) as facts,
       (select count(*) from referral where household_id = :household_id) as referrals,
-      (select count(*) from not_same_household where household_id = :household_id or other_id = :household_id) as pairs
+      (select count(*) from not_same_household where household_id = :household_id or other_id = :household_id) as pairs,
+      (select count(*) from consent_scan where household_id = :household_id) as scans
     """
 )
 _OF_RECEIPT = text("select household_id from consultation where receipt_no = :receipt_no")
@@ -139,6 +140,7 @@ class Contents:
     facts: int
     referrals: int
     pairs: int
+    scans: int
 
     @property
     def mark(self) -> str:
@@ -147,7 +149,7 @@ class Contents:
 
     @property
     def pairs_of_words(self) -> list[tuple[str, str]]:
-        words = ("世帯の人", "受付（相談の内容）", "訂正される前の内容", "聞き取った事実", "つなぎ", "「別人」の決定")
+        words = ("世帯の人", "受付（相談の内容）", "訂正される前の内容", "聞き取った事実", "つなぎ", "「別人」の決定", "同意書の写し")
         return [(word, f"{getattr(self, name)} 件") for word, name in zip(words, self.__slots__, strict=True)]
 
 

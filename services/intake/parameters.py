@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
 
+from services.intake.consent_scan import Limits as ScanLimits
 from services.intake.matching import Weights
 from shared.contracts.consultation import Urgency
 from shared.runtime import parameters
@@ -33,6 +34,8 @@ class Parameters:
     consent_days: int
     retake_notice_days: int
     receipt_days: int
+    #: 同意書の写しの大きさと数
+    scans: ScanLimits
     calendar: Calendar
     #: 保護の期限の何日前から確かめるか
     remind_days: int
@@ -60,6 +63,7 @@ def parameters_on(on: date, city: Path | None = None) -> Parameters:
         found["consent.days"].value,
         found["consent.retake_notice_days"].value,
         found["consent.receipt_days"].value,
+        ScanLimits(found["consent.scan_bytes"].value, found["consent.scan_files"].value),
         Calendar(frozenset(found["closed.year_end"].value)),
         remind_days=found["protection.remind_days"].value,
         glass_minutes=found["glass.minutes"].value,

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from services.intake import consent, consent_form, consent_lists, consent_store, consent_views, household_store, pages, spoken
+from services.intake import consent, consent_form, consent_lists, consent_scan_store, consent_store, consent_views, household_store, pages, spoken
 from services.intake.access import Desk, OnDay, Today
 from services.intake.consent import ConsentIncomplete, NothingToWithdraw
 from services.intake.consent_form import Reader
@@ -44,6 +44,7 @@ class Screen:
             "everybody": [(str(member.id), member.display_name) for member in home.members],
             "names": {member.id: member.display_name for member in home.members},
             "standing": consent_views.standing(consents, home, day),
+            "written": consent_views.written(consents, home, await consent_scan_store.of_household(self.handle, home.id)),
             "retakes": consent_views.due(consents, home, referred, day, notice_days),
             "taken": await consent_views.taken(self.handle, consents, await consent_lists.alarmed(self.handle, home.id)),
             "typed": consent_form.blank(day, self.staff.name),

@@ -244,14 +244,20 @@ consent = Table(
     _text("recorded_by_name"),
 )
 
-consent_paper = Table(
-    "consent_paper",
+#: 署名のある紙のスキャン。ファイル名は持たない（人の名前が入っていることが多い）
+consent_scan = Table(
+    "consent_scan",
     metadata,
-    Column("consent_id", Uuid, primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("consent_id", Uuid, ForeignKey("consent.id"), nullable=False),
+    Column("household_id", Uuid, nullable=False),
+    Column("member_id", Uuid, nullable=False),
     _text("media_type"),
-    _text("sha256"),
     Column("content", LargeBinary, nullable=False),
+    _text("sha256"),
+    Column("bytes", Integer, nullable=False),
     Column("added_at", _MOMENT, nullable=False),
+    _text("added_by"),
     _text("added_by_name"),
 )
 

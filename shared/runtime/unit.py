@@ -2,6 +2,7 @@
 
 import importlib.util
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache
@@ -48,6 +49,8 @@ class Unit:
     beyond_row_security: frozenset[str] = frozenset()
     #: bases of work that came by a referral: not the unit's to choose, but its to answer on
     received_basis: tuple[str, ...] = ()
+    #: doors that take a larger body than others, path (`*` is one step of it) → MB: the gateway lets these through, the route says it again
+    large_bodies: Mapping[str, int] = field(default_factory=dict, hash=False)
 
     @property
     def stream(self) -> str:
@@ -91,6 +94,7 @@ class Unit:
             root=path.parent,
             beyond_row_security=frozenset(toml.get("beyond_row_security", ())),
             received_basis=tuple(toml.get("received_basis", ())),
+            large_bodies=toml.get("large_bodies", {}),
         )
 
 

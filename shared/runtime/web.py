@@ -4,18 +4,23 @@ Refusals become a page, a fragment or JSON, whichever was asked for; bugs become
 """
 
 import asyncio
+import re
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from uuid import UUID
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from fastapi.routing import iter_route_contexts
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.desk import DeskFiles, render
@@ -34,7 +39,8 @@ from shared.runtime.ticket import COOKIE, Ticket, cookie_header, renewed, unseal
 from shared.runtime.unit import Unit
 from shared.runtime.unsigned import sign_in_again, sign_in_needed
 
-MAX_BODY = 1024 * 1024
+MB = 1024 * 1024
+MAX_BODY = MB
 CSP = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'"
@@ -66,10 +72,38 @@ def own_origin(scope: Scope, public_url: str) -> bool:
     return origin == public_url or origin.split("://", 1)[-1] == headers.get("host")
 
 
+class BodyTooLarge(Refusal):
+    status = 413
+    code = "too_large"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"送られた内容が大きすぎます。{limit // MB} MB までにしてください。")
+
+
+@dataclass(frozen=True, slots=True)
+class LargeDoor:
+    """A route that takes more than MAX_BODY, because it says so itself (`max_body_size=`)."""
+
+    methods: frozenset[str]
+    path: re.Pattern[str]
+    limit: int
+
+
+def large_doors(app: FastAPI) -> list[LargeDoor]:
+    routes = (one for one in iter_route_contexts(app.routes) if one.path and one.methods)
+    limits = ((one, getattr(one.original_route, "max_body_size", None) or 0) for one in routes)
+    return [LargeDoor(frozenset(one.methods or ()), compile_path(one.path or "")[0], limit) for one, limit in limits if limit > MAX_BODY]
+
+
+def body_limit(request: Request) -> int:
+    doors: Sequence[LargeDoor] = request.app.state.large_doors
+    return next((one.limit for one in doors if request.method in one.methods and one.path.match(request.url.path)), MAX_BODY)
+
+
 def too_large(request: Request) -> bool:
     """Said in words by what the sender declares; a body that hides its length meets FastAPI's own limit."""
     declared = request.headers.get("content-length", "0")
-    return not declared.isdecimal() or int(declared[:20]) > MAX_BODY
+    return not declared.isdecimal() or int(declared[:20]) > body_limit(request)
 
 
 class DeskMiddleware:
@@ -109,7 +143,7 @@ class DeskMiddleware:
         if request.method not in SAFE_METHODS and not own_origin(request.scope, self.settings.public_url):
             return JSONResponse({"code": "foreign_site", "sentence": "別のサイトからの送信は受け付けません。"}, 403)
         if too_large(request):
-            return JSONResponse({"code": "too_large", "sentence": "送られた内容が大きすぎます。1 MB までにしてください。"}, 413)
+            return _refusal(request, BodyTooLarge(body_limit(request)))
         return None
 
     async def _ticket(self, request: Request) -> Ticket | None:
@@ -183,8 +217,9 @@ async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 404:
         return await _refused(request, NotFound())
-    sentence = "送られた内容が大きすぎます。1 MB までにしてください。" if error.status_code == 413 else "この操作はできません。"
-    return JSONResponse({"code": f"http_{error.status_code}", "sentence": sentence}, error.status_code, headers=error.headers)
+    if error.status_code == 413:
+        return _refusal(request, BodyTooLarge(body_limit(request)))
+    return JSONResponse({"code": f"http_{error.status_code}", "sentence": "この操作はできません。"}, error.status_code, headers=error.headers)
 
 
 async def _database_away(request: Request, error: Exception) -> Response:
@@ -253,7 +288,7 @@ def create_web(
             await database.close()
 
     app = FastAPI(
-        title=unit.title, version=package_version(unit), lifespan=watched(lifespan), docs_url=None, redoc_url=None, max_body_size=2 * MAX_BODY,
+        title=unit.title, version=package_version(unit), lifespan=watched(lifespan), docs_url=None, redoc_url=None,
         telemetry=telemetry.NOT_BY_FASTAPI,
     )  # fmt: skip
     app.state.unit, app.state.settings, app.state.navigation, app.state.sessions = unit, settings, Navigation(), EndedSessions()
@@ -266,6 +301,9 @@ def create_web(
             app.include_router(sign_in_routes(settings, mounts_sign_in))
             app.add_middleware(SessionMiddleware, **login_session(settings))
         app.mount("/static/desk", DeskFiles(), name="static")
+    app.state.large_doors = large_doors(app)
+    # Inside of ours, which says it in words: given to FastAPI as `max_body_size` it stands outside and puts "Content Too Large" in their place.
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=2 * MAX_BODY)
     app.add_middleware(DeskMiddleware, settings=settings, owner=app)
     app.add_exception_handler(SignInNeeded, sign_in_needed)
     app.add_exception_handler(SignInAgain, sign_in_again)

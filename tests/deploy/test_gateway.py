@@ -15,6 +15,9 @@ from deploy.onebox.gateway import Gateway, Route, has_ipv6, program
 from deploy.onebox.ports import free_port
 from deploy.onebox.program import wait_until
 
+MB = 1024 * 1024
+PAPERS = "/d/children/cases/*/papers"
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -24,22 +27,22 @@ class Answer:
 
 
 class Town:
-    """Caddy before two stand-in units (/d/children and everything else); a third, /outreach, is down."""
+    """Caddy before two stand-in units (/d/children, with a door for papers, and everything else); a third, /outreach, is down."""
 
     def __init__(self, folder: Path, upstreams: dict[str, int], port: int) -> None:
         self.static = folder / "static"
         self.static.mkdir()
         (self.static / "desk.css").write_text("body{}")
         self.port = port
-        routes = [Route(base, number) for base, number in upstreams.items()]
+        routes = [Route(base, number, {PAPERS: 5} if base == "/d/children" else {}) for base, number in upstreams.items()]
         self.gateway = Gateway(port, [*routes, Route("/outreach", free_port())], self.static, folder, ipv6=has_ipv6())
         self.file = folder / "Caddyfile"
         self.file.write_text(self.gateway.caddyfile())
 
-    def get(self, path: str, host: str = "localhost", method: str = "GET", **headers: str) -> Answer:
+    def get(self, path: str, host: str = "localhost", method: str = "GET", body: bytes | None = None, **headers: str) -> Answer:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         connection.request(
-            method, path, headers={"Host": f"{host}:{self.port}", **{name.replace("_", "-"): value for name, value in headers.items()}}
+            method, path, body, headers={"Host": f"{host}:{self.port}", **{name.replace("_", "-"): value for name, value in headers.items()}}
         )
         answer = connection.getresponse()
         got = Answer(answer.status, answer.read().decode(), {name.lower(): value for name, value in answer.getheaders()})
@@ -55,6 +58,10 @@ def stand_in(name: str) -> ThreadingHTTPServer:
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.do_GET()
 
         def log_message(self, *_: object) -> None:
             return
@@ -123,3 +130,24 @@ def test_a_versioned_file_is_kept_for_ever_and_an_unversioned_one_is_not(town: T
 def test_a_foreign_host_name_is_refused_and_the_number_leads_to_the_name(town: Town) -> None:
     assert town.get("/", host="evil.example").status == 421
     assert town.get("/inbox", host="127.0.0.1").headers["location"] == f"http://localhost:{town.port}/inbox"
+
+
+@pytest.mark.parametrize(
+    ("path", "megabytes", "passes"),
+    [
+        ("/d/children/cases/1/papers", 5, True),
+        ("/d/children/cases/1/papers", 7, False),
+        ("/d/children/cases/1/notes", 1, True),
+        ("/d/children/cases/1/notes", 5, False),
+        ("/d/children/cases/1/2/papers", 5, False),
+        ("/d/children/cases/1/papers/2", 5, False),
+        ("/inbox", 5, False),
+    ],
+)
+def test_one_door_takes_a_large_body_and_no_other_does(town: Town, path: str, megabytes: int, passes: bool) -> None:
+    """A body that is refused may be answered, or cut off while it is still being sent."""
+    try:
+        status = town.get(path, method="POST", body=b"x" * megabytes * MB).status
+    except (BrokenPipeError, ConnectionResetError):
+        status = 413
+    assert (status == 200) is passes, status

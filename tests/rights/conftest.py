@@ -4,7 +4,7 @@ import importlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from httpx2 import ASGITransport, AsyncClient
@@ -15,7 +15,9 @@ from tests.cases.builders import HOUSEHOLD, MOTHER, made
 from tests.cases.conftest import desks, elderly  # noqa: F401 — fixtures
 from tests.cases.desk import DeskUnderTest, handlers_of
 from tests.conftest import TICKET_KEY, Templates
-from tests.intake.conftest import Desk
+from tests.intake.conftest import Desk, announce
+from tests.intake.papers import pdf
+from tests.intake.test_consent_at_the_desk import paper
 from tests.outreach.conftest import OutreachDesk
 from tests.rights.town import CANARIES, Place, person
 
@@ -59,7 +61,15 @@ async def _plant_intake(place: Place) -> None:
     desk = Desk(place.app, place.settings, place.db)
     consultation = await desk.take(name=CANARIES[0], kana=CANARIES[1], phone=CANARIES[2], text=CANARIES[3])
     (row,) = await desk.rows("select household_id, subject_id from consultation where id = :id", id=consultation)
-    place.real |= {"consultation_id": consultation, "household_id": row.household_id, "member_id": row.subject_id}
+    place.real |= {"consultation_id": consultation, "household_id": row.household_id, "member_id": row.subject_id, "consent_id": uuid4()}
+    await announce(place.db, "cases-elderly", "高齢の窓口")
+    consents = f"/intake/households/{row.household_id}/consents"
+    signed = paper(row.subject_id, consent_id=str(place.real["consent_id"]))
+    assert (await desk.post(consents, signed)).status_code == 303
+    sent = {"scan": ("a.pdf", pdf(CANARIES[3]), "application/pdf")}
+    assert (await desk.ask("POST", f"{consents}/{signed['consent_id']}/scans", files=sent)).status_code == 303
+    (scan,) = await desk.rows("select id from consent_scan")
+    place.real["scan_id"] = scan.id
 
 
 async def _plant_case(place: Place) -> None:

@@ -1,6 +1,7 @@
 """Who may open which door: every route of every unit × every role × every kind of bad ticket, as matrix.yaml says."""
 
 import base64
+import re
 import time
 from collections.abc import Callable
 from uuid import UUID
@@ -12,6 +13,7 @@ from sqlalchemy import text
 from shared.runtime.auth import ROLE_LABELS, Staff
 from shared.runtime.testing import ticket_for
 from shared.runtime.ticket import ABSOLUTE, COOKIE, IDLE, japan_day, seal
+from shared.runtime.web import MB
 from tests.rights.town import CANARIES, WORDS, Place, guarded, matrix, people, person, routes, table
 
 #: the first test of a run migrates nine databases
@@ -59,6 +61,14 @@ def test_the_table_says_it_in_known_words() -> None:
 def test_every_route_is_in_the_table_and_every_row_is_a_route(place: Place) -> None:
     """A new route fails here until somebody has said whose it is."""
     assert routes(place.app) == set(table(place.unit))
+
+
+def test_a_door_for_large_bodies_is_one_to_the_gateway_too(place: Place) -> None:
+    """The gateway reads the manifest, the unit its own routes; no other door takes more than the frame allows."""
+    said = {door.path.pattern: door.limit // MB for door in place.app.state.large_doors}
+    paths = {path.replace("*", "{id}"): megabytes for path, megabytes in place.unit.large_bodies.items()}
+    assert [re.sub(r"\(\?P<\w+>[^)]*\)", "{id}", pattern).strip("^$") for pattern in said] == list(paths)
+    assert list(said.values()) == list(paths.values())
 
 
 @pytest.mark.parametrize("kind", BAD)
