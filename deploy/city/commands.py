@@ -66,6 +66,15 @@ class ReceiveConsultation(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class RenewConsent(Command):
+    """同意を取り直す: その人の、その窓口 `to` への同意。"""
+
+    consent: UUID
+    member: UUID
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
 class AcceptReferral(Command):
     unit: str
     referral: Refer

@@ -3,7 +3,7 @@
 from datetime import datetime
 from random import Random
 
-from deploy.city import demo_history, episodes, moves, watching
+from deploy.city import demo_history, episodes, moves, renewals, watching
 from deploy.city.commands import Command
 from deploy.city.life import Life
 from deploy.city.parameters import Parameters
@@ -22,4 +22,5 @@ def chronicle(city: Parameters, seed: int, household: Household, until: datetime
         episodes.happen(life)
         commands = life.run()
         watching.keep_watch(life)
-    return sorted(commands, key=lambda command: command.at)
+    renewed = renewals.renewals(city, Random(f"{seed}/renewals/{household.no}"), household, commands, until)
+    return sorted([*commands, *renewed], key=lambda command: command.at)

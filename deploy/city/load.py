@@ -10,7 +10,7 @@ from typing import Protocol
 from sqlalchemy.exc import DBAPIError
 
 from deploy.city import ledger, town
-from deploy.city.commands import Command, JoinHousehold, LeaveHousehold, ReceiveConsultation, RegisterHousehold
+from deploy.city.commands import Command, JoinHousehold, LeaveHousehold, ReceiveConsultation, RegisterHousehold, RenewConsent
 from deploy.city.desks import desks
 from deploy.city.ledger import Ledger, Mark
 from deploy.city.progress import Progress
@@ -88,7 +88,7 @@ def _part(name: str, people: Town) -> Part:
 
 def unit_of(command: Command) -> str:
     """Which desk did it."""
-    if isinstance(command, (RegisterHousehold, JoinHousehold, LeaveHousehold, ReceiveConsultation)):
+    if isinstance(command, (RegisterHousehold, JoinHousehold, LeaveHousehold, ReceiveConsultation, RenewConsent)):
         return INTAKE
     return str(getattr(command, "unit", OUTREACH))
 

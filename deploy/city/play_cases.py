@@ -75,7 +75,10 @@ class _Sitting:
         if existing:
             opened = cases.join(existing, outcome.state, on=on, rules=rules)
         else:
-            opened = cases.open_case(outcome.state, case_id=CaseId(command.case), by=by, on=on, rules=rules)
+            opened = cases.open_case(
+                outcome.state, case_id=CaseId(command.case), by=by, on=on, rules=rules,
+                consents=await consents.of_household(self.tx, found.household_id), otherwise=self.desk.profile.basis,
+            )  # fmt: skip
         await self._save(opened)
         await store.save_referral(self.tx, outcome, case_id=opened.state.case_id)
 

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from datetime import date
 from uuid import UUID
 
-from deploy.city.commands import Command, JoinHousehold, LeaveHousehold, ReceiveConsultation, RegisterHousehold
+from deploy.city.commands import Command, JoinHousehold, LeaveHousehold, ReceiveConsultation, RegisterHousehold, RenewConsent
 from deploy.city.people import Person
+from services.intake import consent, consent_store, household_store, reception, register_import, spoken
 from services.intake import household as households
-from services.intake import household_store, reception, register_import
+from services.intake.consent import Consent, GivenBy, Source
+from services.intake.consent_form import subject_of
 from services.intake.consultation import StaffRef
 from services.intake.household import Birth, Household, Member, MemberAlreadyLeft, Sex
 from services.intake.household import Person as Written
@@ -16,6 +18,7 @@ from services.intake.parameters import Parameters
 from services.intake.receipt_number import local_day
 from services.intake.register_import import RegisteredHousehold, RegisteredMember
 from services.intake.sheet import Concern, Sheet, SheetPerson
+from shared.contracts.consent import ConsentForm
 from shared.contracts.consultation import ConsentState, Urgency
 from shared.contracts.event import HouseholdId, LegalBasis, MemberId
 from shared.contracts.household import Area, LeavingReason, MemberRole
@@ -57,6 +60,8 @@ class IntakeDesk:
                     await self._join(tx, command)
                 case LeaveHousehold():
                     await self._leave(tx, command)
+                case RenewConsent():
+                    await self._renew(tx, command)
 
     async def _register(self, tx: Transaction, commands: Sequence[RegisterHousehold]) -> None:
         if not commands:
@@ -95,6 +100,19 @@ class IntakeDesk:
             return
         await household_store.change(tx, outcome.state.member(command.member))
         tx.publish(*outcome.events)
+
+    async def _renew(self, tx: Transaction, command: RenewConsent) -> None:
+        home, today = await household_store.load(tx, command.household), local_day(command.at)
+        subject = subject_of(home.member(command.member), today)
+        by_parent = subject.age is not None and subject.age < consent.ADULT
+        days = self.parameters.consent_days
+        made = Consent(
+            command.consent, home.id, subject.member_id, spoken.PURPOSES, frozenset({command.to}), frozenset(),
+            ConsentForm.WRITTEN, GivenBy.PARENT if by_parent else GivenBy.SELF, today, today, consent.last_day(today, days), command.at, Source.FORM,
+            self.by.name, self.by.name,
+        )  # fmt: skip
+        await consent_store.hold(tx, home.id)
+        await consent_store.add(tx, consent.give(made, subject=subject, targets={command.to}, today=today, longest_days=days))
 
 
 def _registered(command: RegisterHousehold) -> RegisteredHousehold:

@@ -1,9 +1,12 @@
-"""The console's web process: takes spans, shows flows. It hears and says no events (issue 2), so it needs no broker."""
+"""The console's process: takes spans, shows flows. It says nothing, and hears only which sessions are over."""
+
+from typing import Any
 
 from fastapi import FastAPI
 
 from deploy.console import housekeeping
 from deploy.console.routes import router
+from shared.messaging import Handlers, Worker
 from shared.runtime.announce import Navigation
 from shared.runtime.database import Database
 from shared.runtime.settings import Settings
@@ -22,8 +25,13 @@ class OwnNavigation(Navigation):
         return
 
 
+def create_worker(settings: Settings, db: Database) -> Worker:
+    return Worker(Unit.load("deploy.console"), settings, db, Handlers())
+
+
 def create_app(settings: Settings) -> FastAPI:
     unit = Unit.load("deploy.console")
-    app = create_web(unit, settings, routers=[router], on_start=[housekeeping.begin], on_stop=[housekeeping.end], speaks=False)
+    hooks: dict[str, Any] = {"on_start": [housekeeping.begin], "on_stop": [housekeeping.end]}
+    app = create_web(unit, settings, routers=[router], create_worker=create_worker, speaks=False, **hooks)
     app.state.navigation = OwnNavigation(unit)
     return app

@@ -36,7 +36,7 @@ def known_units() -> list[Unit]:
 
 
 def speakers(units: Sequence[Unit]) -> list[Unit]:
-    """出来事を言うか聞くユニット（コンソールは違う）。"""
+    """出来事を言うか聞くユニット。"""
     return [unit for unit in units if unit.publishes or unit.consumes]
 
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from services.intake.outcome import Outcome
-from shared.contracts.consent import ConsentForm, ConsentGiven, ConsentItem, ConsentWithdrawn, Purpose
+from shared.contracts.consent import ConsentForm, ConsentGiven, ConsentItem, ConsentWithdrawn, Purpose, ReceiptsMissed
 from shared.contracts.consultation import ConsentState
 from shared.contracts.event import HouseholdId, LegalBasis, MemberId, UnitCode
 from shared.runtime.problems import FormIncomplete, Refusal
@@ -285,6 +285,18 @@ def withdrawn(withdrawal: Withdrawal) -> ConsentWithdrawn:
         recipients=tuple(sorted(withdrawal.recipients)),
         withdrawn_on=withdrawal.withdrawn_on,
         reason=withdrawal.reason.value,
+    )
+
+
+def missed(withdrawal: Withdrawal, units: Collection[UnitCode]) -> ReceiptsMissed:
+    """期限を過ぎて受領のない窓口を知らせる。空なら、そろった。根拠は撤回と同じ、庁内の連絡。"""
+    return ReceiptsMissed(
+        household_id=withdrawal.household_id,
+        legal_basis=LegalBasis.INTERNAL_69_2_2,
+        withdrawal_id=withdrawal.id,
+        member_id=withdrawal.member_id,
+        units=tuple(sorted(units)),
+        since=withdrawal.said_at,
     )
 
 

@@ -63,10 +63,9 @@ def hear_consents(handlers: Handlers, city: Path | None) -> None:
 
     @handlers.timer("receipts")
     async def receipts_missing(tx: Transaction, due: Timer) -> None:
-        """受領がそろわない。一覧（同意の画面）の上に出し、記録にも残す。届くまで、翌日も知らせる。"""
-        waiting = await consent_store.missing(tx, UUID(due.key))
+        """受領がそろわない。一覧（同意の画面）の上に出し、センターに知らせ、記録にも残す。届くまで、記録には期限のたびに。"""
+        waiting = await consent_store.alarm(tx, UUID(due.key))
         if waiting:
-            await consent_store.alarm(tx, UUID(due.key))
             log.warning("withdrawal_receipts_missing withdrawal=%s units=%s", due.key, ",".join(waiting))
             tx.schedule("receipts", due.key, spoken.wait_until(tx.now, given_on(tx)), due.household_id)
 

@@ -6,10 +6,10 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, delete, func, insert, select, text, update
+from sqlalchemy import Row, delete, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from services.intake.consent import Consent, Consents, GivenBy, Source, Withdrawal, WithdrawReason
+from services.intake.consent import Consent, Consents, GivenBy, Source, Withdrawal, WithdrawReason, missed
 from services.intake.outcome import Outcome
 from services.intake.receipt_number import local_day
 from services.intake.tables import consent, consent_withdrawal, consultation, disclosure, fact, referral, withdrawal_receipt
@@ -78,13 +78,17 @@ async def add_withdrawal(tx: Transaction, outcome: Outcome[Withdrawal], *, wait_
 
 
 async def receive(tx: Transaction, withdrawal_id: UUID, unit: UnitCode, *, removed: int, kept_under: Sequence[str], done_on: date) -> bool:
-    """受領。知らせていない窓口からのものと、二度めは数えない。最後の一つで待ち時計を止める。"""
-    waiting = (r.c.withdrawal_id == withdrawal_id, r.c.done_on.is_(None))
+    """受領。知らせていない窓口からのものと、二度めは数えない。最後の一つで待ち時計を止め、期限を過ぎていたなら残りを知らせ直す。"""
     values = {"removed": removed, "kept_under": list(kept_under), "done_on": done_on}
-    if not await tx.execute(update(r).where(*waiting, r.c.unit == unit).values(values)):
+    waits = (r.c.withdrawal_id == withdrawal_id, r.c.unit == unit, r.c.done_on.is_(None))
+    if not await tx.execute(update(r).where(*waits).values(values)):
         return False
-    if not await tx.scalar(select(func.count()).where(*waiting)):
+    row = await _one_at_a_time(tx, withdrawal_id)
+    left = await missing(tx, withdrawal_id)
+    if not left:
         tx.cancel("receipts", str(withdrawal_id))
+    if row and row.alarmed_at:
+        tx.publish(missed(_withdrawal(row), left))
     return True
 
 
@@ -93,8 +97,19 @@ async def missing(handle: Read, withdrawal_id: UUID) -> list[UnitCode]:
     return [row.unit for row in rows]
 
 
-async def alarm(tx: Transaction, withdrawal_id: UUID) -> None:
-    await tx.execute(update(w).where(w.c.id == withdrawal_id, w.c.alarmed_at.is_(None)).values(alarmed_at=tx.now))
+async def alarm(tx: Transaction, withdrawal_id: UUID) -> list[UnitCode]:
+    """期限を過ぎても受領のない窓口。はじめてなら、知らせる。"""
+    row = await _one_at_a_time(tx, withdrawal_id)
+    left = await missing(tx, withdrawal_id)
+    if row and left and row.alarmed_at is None:
+        await tx.execute(update(w).where(w.c.id == withdrawal_id).values(alarmed_at=tx.now))
+        tx.publish(missed(_withdrawal(row), left))
+    return left
+
+
+async def _one_at_a_time(tx: Transaction, withdrawal_id: UUID) -> Row[Any] | None:
+    """撤回の行を押さえる: 最後の二つの受領が同時に届いても、あとの取引には、もう残りがないと見える。消去された世帯なら None。"""
+    return await tx.row(select(w).where(w.c.id == withdrawal_id).with_for_update())
 
 
 async def holders(handle: Read, household_id: UUID) -> set[UnitCode]:

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from services.intake import protection_store
 from services.intake.consultation import StaffRef
 from services.intake.household import Household, Member
-from services.intake.protection import Protection, Standing, follow
+from services.intake.protection import Protection, Standing, follow, renew
 from services.intake.search_key import kana_key, kanji_key
 from shared.contracts.event import Event, HouseholdId, MemberId
 from shared.contracts.household import Area, HouseholdRegistered
@@ -35,14 +35,23 @@ _ELSEWHERE = text(
 )
 
 #: 移った先で先に受け付けてから、元の世帯で保護を申し出る人がいる
-_ALREADY = text(
-    """
-    select m.id, m.household_id from member me
+_ELSEWHERE_TOO = """
+    from member me
     join member m on m.birth = me.birth and ((me.kanji_key <> '' and m.kanji_key = me.kanji_key) or (me.kana_key <> '' and m.kana_key = me.kana_key))
+"""
+_ALREADY = text(
+    f"""
+    select m.id, m.household_id {_ELSEWHERE_TOO}
     where me.id = :member and m.household_id <> me.household_id and m.left_on is null
       and not exists (select from protection here where here.household_id = m.household_id and here.member_id = m.id and here.kind = :kind
                       and here.lifted_on is null)
     order by m.household_id, m.id
+    """  # noqa: S608 — the pieces are our own constants
+)
+_STANDING_TOO = text(
+    f"""
+    select p.protection_id {_ELSEWHERE_TOO} join protection p on p.member_id = m.id and p.kind = :kind and p.lifted_on is null
+    where me.id = :member and m.id <> me.id and p.expires_on < :until order by p.protection_id
     """
 )
 
@@ -63,6 +72,16 @@ async def protect_already(tx: Transaction, declared: Protection, by: StaffRef, o
     for row in found:
         await protection_store.save(tx, follow(HouseholdId(row.household_id), MemberId(row.id), standing, new_id=uuid4(), on=on), by)
     return [HouseholdId(row.household_id) for row in found]
+
+
+async def renew_too(tx: Transaction, renewed: Protection, by: StaffRef, on: date) -> list[Protection]:
+    """延長は人に対する市の決定: 同じ人の、ほかの世帯で続いている保護も、同じ日まで延ばす。延ばしたもの。"""
+    assert renewed.expires_on
+    values = {"member": renewed.member_id, "kind": renewed.kind.value, "until": renewed.expires_on}
+    found = [await protection_store.to_change(tx, row.protection_id) for row in await tx.rows(_STANDING_TOO, values)]
+    for one in found:
+        await protection_store.save(tx, renew(one, renewed.expires_on, seen_version=one.version, today=on), by)
+    return found
 
 
 async def _elsewhere(tx: Transaction, home: Household, members: Sequence[Member]) -> list[tuple[MemberId, Standing]]:

@@ -106,8 +106,10 @@ async def renew(request: Request, protection_id: UUID, tx: Tx, staff: Officer, t
     fields.done()
     assert until is not None
     outcome = decide.renew(known, until, seen_version=fields.version(), today=today.date)
-    await protection_store.save(tx, outcome, StaffRef(staff.sub, staff.name))
-    await audit.record(tx, staff, "renew", "protection", protection_id, household_id=known.household_id, purpose="protection")
+    by = StaffRef(staff.sub, staff.name)
+    await protection_store.save(tx, outcome, by)
+    for one in (known, *await following.renew_too(tx, outcome.state, by, today.date)):
+        await audit.record(tx, staff, "renew", "protection", one.id, household_id=one.household_id, purpose="protection")
     return redirect(request, f"/intake/households/{known.household_id}/protection")
 
 

@@ -6,8 +6,9 @@ from datetime import date, datetime
 from typing import Protocol, TypeVar
 from uuid import UUID
 
-from services.notify.household import Case, Consultation, Fact, HouseholdFacts, Member, Referral, ReferralState, Watch
+from services.notify.household import Case, Consultation, Fact, HouseholdFacts, Member, Referral, ReferralState, Watch, Withdrawal
 from shared.contracts.case import CaseClosed, CaseOpened, CaseState, CaseStateChanged, FactRecorded, FactRetracted
+from shared.contracts.consent import ReceiptsMissed
 from shared.contracts.consultation import ConsultationReceived, ConsultationWithdrawn
 from shared.contracts.event import Event
 from shared.contracts.household import Area, HouseholdRegistered, MemberCorrected, MemberJoined, MemberLeft
@@ -18,7 +19,7 @@ from shared.contracts.visit import CheckInRecorded, WatchEnded, WatchPlanned
 HEARD: tuple[type[Event], ...] = (
     HouseholdRegistered, MemberJoined, MemberCorrected, MemberLeft, ConsultationReceived, ConsultationWithdrawn,
     ReferralMade, ReferralAccepted, ReferralDeclined, ReferralHeld, CaseOpened, CaseStateChanged, CaseClosed,
-    FactRecorded, FactRetracted, WatchPlanned, CheckInRecorded, WatchEnded, ProtectionDeclared,
+    FactRecorded, FactRetracted, WatchPlanned, CheckInRecorded, WatchEnded, ProtectionDeclared, ReceiptsMissed,
 )  # fmt: skip
 
 
@@ -69,6 +70,9 @@ def _fold(household: HouseholdFacts, event: Event, told: Told) -> HouseholdFacts
             return _fact(household, event, told)
         case WatchPlanned() | CheckInRecorded() | WatchEnded():
             return _watch(household, event, told)
+        case ReceiptsMissed():
+            missed = Withdrawal(event.withdrawal_id, event.member_id, event.since, event.units)
+            return replace(household, withdrawals=_put(household.withdrawals, missed))
     return household
 
 

@@ -132,6 +132,16 @@ class Consultation:
     cancelled: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """受領が期限までにそろわなかった、同意の撤回。`units` はまだの窓口、空なら、そろった。"""
+
+    id: UUID
+    member_id: UUID
+    since: datetime
+    units: tuple[str, ...]
+
+
 class Stage(StrEnum):
     """ある窓口の関わり。"""
 
@@ -164,6 +174,7 @@ class HouseholdFacts:
     referrals: tuple[Referral, ...] = ()
     watches: tuple[Watch, ...] = ()
     consultations: tuple[Consultation, ...] = ()
+    withdrawals: tuple[Withdrawal, ...] = ()
     #: 取り下げ・差し替えになった事実。あとから届いても使わない
     retracted: frozenset[UUID] = field(default_factory=frozenset)
     #: (窓口/便り) ごとの、聞いた通し番号

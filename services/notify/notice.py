@@ -33,8 +33,20 @@ def notice(
 
 
 def _settled_by(household: HouseholdFacts, alert: Alert) -> str | None:
-    """見守りの気づき（R-105）は、安否が確かめられれば自分で閉じる（T-04）。その理由の区分。ほかのルールは人が閉じる。"""
-    plans = {one.ref for one in alert.evidence if one.kind is Kind.WATCH}
+    """自分で閉じる気づきの、理由の区分: 安否が確かめられた見守り（R-105、T-04）と、そろった受領（R-916）。ほかのルールは人が閉じる。"""
+    return _safe(household, _refs(alert, Kind.WATCH)) or _answered(household, _refs(alert, Kind.RECEIPT))
+
+
+def _refs(alert: Alert, kind: Kind) -> set[UUID]:
+    return {one.ref for one in alert.evidence if one.kind is kind}
+
+
+def _answered(household: HouseholdFacts, missed: set[UUID]) -> str | None:
+    complete = {one.id for one in household.withdrawals if not one.units}
+    return "answered" if missed and missed <= complete else None
+
+
+def _safe(household: HouseholdFacts, plans: set[UUID]) -> str | None:
     if not plans:
         return None
     watches = [watch for watch in household.watches if watch.id in plans]

@@ -57,7 +57,7 @@ _LATE = text(f"{_WITH_ALERTS} and h.late_at is not null order by h.household_id 
 #: 時がたつだけでルールに当てはまりうる世帯: 誰かが記録した、関わっている、または誰かが離れた
 _REVIEWED = text(
     f"""{_WITH_ALERTS} and h.late_at is null and jsonb_path_exists(h.facts, '$ ? (exists (@.facts[*]) || exists (@.cases[*])
-        || exists (@.referrals[*]) || exists (@.watches[*]) || exists (@.members[*].left_on ? (@ != null)))')
+        || exists (@.referrals[*]) || exists (@.watches[*]) || exists (@.withdrawals[*]) || exists (@.members[*].left_on ? (@ != null)))')
     order by h.household_id limit :limit"""
 )
 _NO_LONGER_LATE = text("update household set late_at = null where household_id = any(:households)")

@@ -15,6 +15,8 @@ from services.notify.rules import Evidence, Kind
 #: evidence lines in a row of the list; the rest stands in the detail
 LINES = 3
 _STAGE_TONE = {Stage.REFERRED: "info", Stage.OPEN: "success", Stage.CLOSED: "neutral"}
+#: 関わっていなくても連絡先に入れる、根拠の窓口
+_ASKED_TOO = {Kind.FACT: "記録あり", Kind.RECEIPT: "受領なし"}
 _STATE_TONE = {AlertState.RAISED: "danger", AlertState.ACKNOWLEDGED: "info", AlertState.TAKEN: "success"}
 
 
@@ -89,7 +91,7 @@ def row(known: Known, titles: Mapping[str, str], now: datetime, parameters: Para
         lines=lines,
         first=tuple(reversed(lines))[:LINES],
         more=max(0, len(lines) - LINES),
-        desks=desks(known.household, titles) + _writers(known, titles),
+        desks=desks(known.household, titles) + _asked_too(known, titles),
         clock=words.clock_words(alert.due, now) if alert.state.is_open else "",
         clock_tone=_clock_tone(alert, now),
         marks=_marks(alert, now, parameters),
@@ -116,11 +118,11 @@ def desks(household: HouseholdFacts, titles: Mapping[str, str]) -> tuple[Desk, .
     )
 
 
-def _writers(known: Known, titles: Mapping[str, str]) -> tuple[Desk, ...]:
-    """根拠の事実を記録したが、いまは支援もつなぎもない窓口。事情を知っているので、連絡先に入れる。"""
+def _asked_too(known: Known, titles: Mapping[str, str]) -> tuple[Desk, ...]:
+    """根拠の事実を記録した、または受領を返していないが、いまは支援もつなぎもない窓口。聞く相手なので、連絡先に入れる。"""
     involved = {one.unit for one in known.household.involvement()}
-    wrote = {one.source: one.as_of for one in known.alert.evidence if one.kind is Kind.FACT and one.source not in involved}
-    return tuple(Desk(unit, words.unit_words(unit, titles), "記録あり", "neutral", day, False) for unit, day in sorted(wrote.items()))
+    asked = {one.source: one for one in known.alert.evidence if one.kind in _ASKED_TOO and one.source not in involved}
+    return tuple(Desk(unit, words.unit_words(unit, titles), _ASKED_TOO[one.kind], "neutral", one.as_of, False) for unit, one in sorted(asked.items()))
 
 
 def _marks(alert: Alert, now: datetime, parameters: Parameters) -> tuple[tuple[str, str], ...]:

@@ -14,7 +14,12 @@ from shared.contracts.household import LeavingReason, MemberRole
 from shared.contracts.visit import CheckInOutcome
 
 _CONFIDENCE = {Confidence.CONFIRMED: "確認済", Confidence.REPORTED: "聞き取り", Confidence.SUSPECTED: "疑い"}
-_CLOSED_BY_ITSELF = {"ended": "見守りが終わった", "left": "見守る人が世帯を離れた", "replanned": "見守りの期限が変わった"}
+_CLOSED_BY_ITSELF = {
+    "ended": "見守りが終わった",
+    "left": "見守る人が世帯を離れた",
+    "replanned": "見守りの期限が変わった",
+    "answered": "受領がすべて届いた",
+}
 _KIN = {"parent": "親", "child": "子", "single": "単身"}
 
 
@@ -60,6 +65,8 @@ def evidence_words(evidence: Evidence) -> str:
             return f"{who}見守り {_tier(evidence.code)}　期限 {moment_words(evidence.at)}"
         case Kind.CHECK_IN:
             return f"{who}直近の安否確認: {_outcome(evidence.code)}　{moment_words(evidence.at)}"
+        case Kind.RECEIPT:
+            return f"{who}同意の撤回（{moment_words(evidence.at)}）への受領が届いていない"
         case Kind.FACT:
             return f"{who}{fact_words(evidence.code)}{_since(evidence.since)}"
 

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from services.outreach import consents, identity, store, tables
 from services.outreach.consents import Change
 from services.outreach.outcome import JST, japan_day
-from shared.contracts.consent import ConsentGiven, ConsentWithdrawn
+from shared.contracts.consent import ConsentGiven, ConsentWithdrawn, ReceiptsMissed
 from shared.contracts.consultation import ConsentState
 from shared.contracts.event import HouseholdId, LegalBasis
 from shared.messaging import Envelope, Handlers, Timer
@@ -24,6 +24,7 @@ def register(handlers: Handlers) -> None:
     handlers.on(ConsentGiven)(consent_given)
     handlers.timer(ENDS)(consent_ends)
     answer_withdrawals(handlers, UNIT, release)
+    handlers.ignore(ReceiptsMissed)
 
 
 async def consent_given(tx: Transaction, event: ConsentGiven, envelope: Envelope) -> None:

@@ -1,6 +1,6 @@
 """同意の出来事。Owned by intake: per person × purpose × recipient, with a period (domain.md §1.4). One person's consent covers nobody else."""
 
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import ClassVar
 from uuid import UUID
@@ -78,3 +78,15 @@ class ConsentWithdrawn(Event):
     recipients: tuple[UnitCode, ...]
     withdrawn_on: date
     reason: Code
+
+
+class ReceiptsMissed(Event):
+    """撤回の受領が、期限までにそろわなかった。`units` はまだの窓口: 一つ届くたびにまた言い、空なら、そろった。`since` は撤回を聞いたとき。"""
+
+    channel: ClassVar[str] = "consent"
+    name: ClassVar[str] = "receipts_missed"
+
+    withdrawal_id: UUID
+    member_id: MemberId
+    units: tuple[UnitCode, ...]
+    since: datetime

@@ -30,11 +30,11 @@ NAMES = ("$JS.API.STREAM.NAMES", "$JS.API.CONSUMER.NAMES.*")
 
 def permissions_of(unit: Unit, sources: Sequence[Unit]) -> UserPermissions:
     """Least for a unit: its own subjects and messages, its own consumers, its own inbox, a repair asked of those it hears."""
-    own = [f"evt.{unit.code}.>", f"$JS.API.STREAM.MSG.GET.{unit.stream}", *_pulling(unit.stream, audit_name(unit.code)), *NAMES]
+    own = [f"evt.{unit.code}.>", f"$JS.API.STREAM.MSG.GET.{unit.stream}", *_pulling(unit.stream, audit_name(unit.code))] if unit.publishes else []
     heard = [subject for source in sources for subject in consumer_subjects(unit, source)]
     asked = [f"svc.{name}.{unit.code}" for name in (*unit.asks, *(f"{source.code}.{REPAIR}" for source in sources))]
     served = [f"svc.{unit.code}.{name}.*" for name in (*unit.serves, *((REPAIR,) if unit.publishes else ()))]
-    return UserPermissions(unit.code, (*own, *heard, *asked), (f"_INBOX_{unit.code}.>", *served), answers=bool(served))
+    return UserPermissions(unit.code, (*own, *NAMES, *heard, *asked), (f"_INBOX_{unit.code}.>", *served), answers=bool(served))
 
 
 def consumer_subjects(unit: Unit, source: Unit) -> list[str]:

@@ -68,14 +68,15 @@ def sources_of(unit: Unit, units: Sequence[Unit]) -> dict[Unit, list[str]]:
 
 
 def desired(units: Sequence[Unit], *, replicas: int = 1, max_bytes: int = 1 << 29) -> Desired:
-    """One stream per unit, one consumer per (unit, source), one user per unit.
+    """One stream per unit that speaks, one consumer per (unit, source), one user per unit.
 
     The server sets `max_bytes` aside per stream and refuses a stream for which the disk has no room (10047).
     Raises ManifestError when the manifests contradict each other."""
     _contradict(units)
-    streams = [stream_config(unit, replicas, max_bytes) for unit in units]
+    speaking = [unit for unit in units if unit.publishes]
+    streams = [stream_config(unit, replicas, max_bytes) for unit in speaking]
     consumers = [consumer_config(unit, source, channels) for unit in units for source, channels in sources_of(unit, units).items()]
-    consumers += [audit_config(unit) for unit in units]
+    consumers += [audit_config(unit) for unit in speaking]
     users = [permissions_of(unit, [source for source in sources_of(unit, units)]) for unit in units]
     return Desired((*streams, _advisories(replicas)), tuple(consumers), tuple(users))
 

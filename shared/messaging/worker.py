@@ -95,10 +95,12 @@ class Worker:
     async def start(self) -> None:
         self.started_at = time.monotonic()
         self.link.on_client.append(self.responders.subscribe)
-        self.leases.want([LEASE])
+        self.leases.want([LEASE] if self.unit.publishes else [])
         for name, part in (("link", self.link.keep), ("leases", self.leases.keep), ("wake", self._pass_on_wakes), ("look", self._look_around)):
             self._supervise(self._carrying, name, part)
-        working = {"relay": self.relay.run, "timers": self.timers.run, "intents": self.intents.run, "gaps": self.gaps.run, "audit": self.auditor.run}
+        working = {"timers": self.timers.run, "intents": self.intents.run, "gaps": self.gaps.run}
+        if self.unit.publishes:
+            working |= {"relay": self.relay.run, "audit": self.auditor.run}
         for name, part in working.items():
             self._supervise(self._working, name, part)
 

@@ -226,7 +226,7 @@ def create_web(
 ) -> FastAPI:
     """The app of one unit. Nothing is connected before its lifespan starts.
 
-    `mounts_sign_in`: this unit has the routes under /auth, and keeps who signed in. `speaks=False`: a unit without events (the console).
+    `mounts_sign_in`: this unit has the routes under /auth, and keeps who signed in. `speaks=False`: announced to nobody (the console).
     `care_team`: see `rights.rights_of`."""
 
     @asynccontextmanager

@@ -59,7 +59,9 @@ def a_referral(**changes: Any) -> Referral:
 
 
 def a_case(state: CaseState = CaseState.RECEIVED, **changes: Any) -> Case:
-    opened = open_case(a_referral(), case_id=CaseId(uuid4()), by=SATO, on=TODAY, rules=rules()).state
+    opened = open_case(
+        a_referral(), case_id=CaseId(uuid4()), by=SATO, on=TODAY, rules=rules(), consents={}, otherwise=LegalBasis.INTERNAL_69_2_2
+    ).state
     return replace(opened, state=state, **changes)
 
 

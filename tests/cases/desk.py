@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from services.cases.casework import identity
 from services.cases.casework.handlers import case_handlers
-from services.cases.center.handlers import hear_alerts
+from services.cases.center.worker import LISTENS
 from shared.contracts.disclosure import Disclosure, MemberIdentity
 from shared.contracts.event import Event, HouseholdId, ReferralId
 from shared.contracts.household import Area, HouseholdRegistered, MemberJoined, MemberRole
@@ -46,8 +46,8 @@ def app_of(code: str, settings: Settings) -> FastAPI:
 
 def handlers_of(code: str, settings: Settings) -> Handlers:
     handlers = case_handlers(importlib.import_module(_package(code)).PROFILE)
-    if code == "cases-center":
-        hear_alerts(handlers, settings)
+    for listen in LISTENS if code == "cases-center" else ():
+        listen(handlers, settings)
     hear_rights(handlers)
     return handlers
 

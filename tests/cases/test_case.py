@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from itertools import pairwise, product
+from uuid import uuid4
 
 import pytest
 from hypothesis import given
@@ -22,7 +23,7 @@ from services.cases.casework.case import (
 from services.cases.casework.closing import EvaluationComesFirst, RepliesOutstanding, close
 from shared.contracts.case import CaseClosed, CaseOpened, CaseState, CaseStateChanged
 from shared.contracts.consultation import ConsentState, Urgency
-from shared.contracts.event import LegalBasis
+from shared.contracts.event import CaseId, LegalBasis
 from tests.cases.builders import ITO, MOTHER, SATO, SON, TODAY, a_case, a_referral, rules
 
 S = CaseState
@@ -60,7 +61,10 @@ def test_no_sequence_of_steps_reaches_active_without_a_decision(wanted: list[Cas
 
 
 def test_opening_takes_the_first_contact_from_the_urgency_and_publishes_ids_only() -> None:
-    opened = cases.open_case(a_referral(urgency=Urgency.A), case_id=a_case().case_id, by=SATO, on=TODAY, rules=RULES)
+    referral = a_referral(urgency=Urgency.A, consent=ConsentState.GIVEN, legal_basis=LegalBasis.CONSENT)
+    agreed = {MOTHER: ConsentState.GIVEN}
+    opened = cases.open_case(referral, case_id=CaseId(uuid4()), by=SATO, on=TODAY, rules=RULES, consents=agreed, otherwise=LegalBasis.INTERNAL_69_2_2)
+    assert (opened.state.legal_basis, opened.events[0].legal_basis) == (LegalBasis.CONSENT, LegalBasis.CONSENT)
     assert opened.state.next_due == TODAY
     (event,) = opened.events
     assert isinstance(event, CaseOpened)

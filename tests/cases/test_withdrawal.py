@@ -62,6 +62,18 @@ async def test_what_rested_on_the_consent_is_removed_and_one_receipt_says_how_mu
     assert (receipt["removed"], receipt["kept_under"]) == (4, ["CASE_RECORD"])  # two names, the address, what was told
 
 
+async def test_a_case_opened_after_the_withdrawal_does_not_stand_on_the_consent(elderly: DeskUnderTest) -> None:
+    event = await agreed_to(elderly)
+    await elderly.hear(withdrawn())
+    board = (await elderly.get("/")).text
+    assert "氏名の照会は受付に断られました" in board
+    assert "照会中" not in board
+    await elderly.accepted(event.referral_id)
+    assert await ground(elderly) == ("refused", "INTERNAL_69_2_2")
+    (opened,) = await elderly.rows("select convert_from(payload, 'UTF8') as body from outbox where channel = 'case' order by pos")
+    assert json.loads(opened.body)["legal_basis"] == "INTERNAL_69_2_2"
+
+
 async def test_a_withdrawal_that_names_others_is_not_ours(elderly: DeskUnderTest) -> None:
     await agreed_to(elderly)
     await elderly.hear(withdrawn(MOTHER, "cases-poverty"))

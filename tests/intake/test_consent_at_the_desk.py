@@ -1,5 +1,6 @@
 """同意の画面: 書く、撤回を受ける、受領を待つ、取り直す、本人に渡す紙。"""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -9,10 +10,11 @@ import pytest
 from services.intake.consent_handlers import hear_consents
 from services.intake.receipt_number import local_day
 from shared.contracts.case import FactRecorded, FactRetracted
-from shared.contracts.consent import ConsentGiven, ConsentWithdrawn
+from shared.contracts.consent import ConsentGiven, ConsentWithdrawn, ReceiptsMissed
 from shared.contracts.event import Event, LegalBasis
 from shared.contracts.receipt import WithdrawalReceived
 from shared.messaging import Envelope, Handlers, Timer
+from shared.runtime.database import Transaction
 from tests.intake.conftest import CASEWORKER, Desk, sheet
 from tests.intake.test_disclosure import INTERNAL, ask, referred
 
@@ -22,11 +24,14 @@ hear_consents(HANDLERS, None)
 
 
 async def hear(desk: Desk, event: Event, source: str, *, at: datetime | None = None, times: int = 1) -> None:
-    moment = at or datetime.now(UTC)
     for _ in range(times):
         async with desk.db.transaction() as tx:
-            for handler in HANDLERS.events[event.type_name()]:
-                await handler(tx, event, Envelope(uuid4(), event.type_name(), source, event.household_id, moment, moment, event.channel, 1, uuid4()))
+            await handled(tx, event, source, at or datetime.now(UTC))
+
+
+async def handled(tx: Transaction, event: Event, source: str, moment: datetime) -> None:
+    for handler in HANDLERS.events[event.type_name()]:
+        await handler(tx, event, Envelope(uuid4(), event.type_name(), source, event.household_id, moment, moment, event.channel, 1, uuid4()))
 
 
 async def family(desk: Desk, **more: Any) -> tuple[Any, str, dict[str, UUID]]:
@@ -183,13 +188,58 @@ async def test_missing_receipts_are_told_after_their_time_without_a_name(desk: D
     (timer,) = await desk.rows("select kind, key, due_at, household from timer where kind = 'receipts'")
     assert timedelta(days=2, hours=23) < timer.due_at - datetime.now(UTC) < timedelta(days=3, hours=1)
     assert "待っています" in (await desk.get("/intake/consents")).text
-    async with desk.db.transaction() as tx:
-        await HANDLERS.timers["receipts"](tx, Timer(timer.kind, timer.key, timer.due_at, timer.household))
+    await time_is_up(desk, gone, made.household_id)
     assert "届かない" in (await desk.get("/intake/consents")).text
     assert f"withdrawal={gone}" in caplog.text
     assert "見本" not in caplog.text
     await hear(desk, receipt(made.household_id, gone), "cases-elderly")
     assert "受領はすべて届いています" in (await desk.get("/intake/consents")).text
+
+
+async def time_is_up(desk: Desk, withdrawal: UUID, household: UUID) -> None:
+    async with desk.db.transaction() as tx:
+        await HANDLERS.timers["receipts"](tx, Timer("receipts", str(withdrawal), datetime.now(UTC), household))
+
+
+async def missed(desk: Desk) -> list[ReceiptsMissed]:
+    return [event for event in await desk.said() if isinstance(event, ReceiptsMissed)]
+
+
+async def taken_back(desk: Desk, *units: str) -> tuple[Any, UUID]:
+    """The household, and a withdrawal that each of the units was told of."""
+    made, path, people = await family(desk, consent="given", refer_to=list(units))
+    return made.household_id, await withdraw(desk, path, people["見本 文子"])
+
+
+async def test_missing_receipts_are_an_event_once_and_every_late_receipt_says_who_is_left(desk: Desk) -> None:
+    household, gone = await taken_back(desk, "cases-elderly", "cases-poverty")
+    for _ in range(2):
+        await time_is_up(desk, gone, household)
+    (first,) = await missed(desk)
+    assert (first.withdrawal_id, first.units, first.legal_basis) == (gone, ("cases-elderly", "cases-poverty"), INTERNAL)
+    for unit in ("cases-poverty", "cases-poverty", "cases-elderly"):
+        await hear(desk, receipt(household, gone), unit)
+    assert [event.units for event in await missed(desk)] == [first.units, ("cases-elderly",), ()]
+    assert {event.since for event in await missed(desk)} == {first.since}
+
+
+async def test_receipts_that_came_in_time_are_no_event(desk: Desk) -> None:
+    household, gone = await taken_back(desk, "cases-elderly")
+    await hear(desk, receipt(household, gone), "cases-elderly")
+    await time_is_up(desk, gone, household)  # the clock had been read already
+    await time_is_up(desk, uuid4(), household)  # erased meanwhile
+    assert await missed(desk) == []
+
+
+async def test_the_last_two_receipts_at_once_still_end_it(desk: Desk) -> None:
+    household, gone = await taken_back(desk, "cases-elderly", "cases-poverty")
+    await time_is_up(desk, gone, household)
+    async with desk.db.transaction() as tx:
+        await handled(tx, receipt(household, gone), "cases-elderly", tx.now)
+        other = asyncio.create_task(hear(desk, receipt(household, gone), "cases-poverty"))
+        await asyncio.sleep(0.3)  # neither sees what the other has not committed
+    await other
+    assert [len(event.units) for event in await missed(desk)] == [2, 1, 0]
 
 
 async def test_the_list_shows_whom_to_ask_again_and_only_reception_sees_it(desk: Desk) -> None:

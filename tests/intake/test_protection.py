@@ -230,6 +230,26 @@ async def test_a_declared_protection_reaches_the_household_where_the_person_was_
     assert {row.household_id for row in audited} == {one.household_id for one in declared}
 
 
+async def test_a_renewal_reaches_the_household_into_which_the_protection_followed(desk: Desk) -> None:
+    """Another person's protection keeps its own day."""
+    path, people = await home(desk)
+    await desk.take(**MOVED | {"birth": "S18.4.2"})
+    (namesake,) = await desk.rows("select m.id, m.household_id from member m where birth = '1943-04-02'")
+    await protect(desk, f"/intake/households/{namesake.household_id}", namesake.id)
+    await protect(desk, path, people["見本 文子"])
+    await desk.post("/intake/new", sheet(**MOVED), COLLEAGUE)
+    mine = f"select protection_id, household_id, expires_on, member_id = '{people['見本 文子']}' as hers from protection"
+    first = next(row for row in await desk.rows(mine) if row.hers)
+    answer = await desk.post(f"/intake/protections/{first.protection_id}/renew", {"expires_on": "R15.3.31", "version": "1"}, OFFICER)
+    assert answer.status_code == 303
+    renewed = [row for row in await desk.rows(mine) if row.expires_on == date(2033, 3, 31)]
+    assert {row.household_id for row in renewed} > {first.household_id}
+    assert len(renewed) == 2
+    audited = await desk.rows("select household_id from audit where action = 'renew'")
+    assert {row.household_id for row in audited} == {row.household_id for row in renewed}
+    assert len(await desk.rows(mine)) == 3
+
+
 async def test_a_protection_that_was_lifted_follows_nobody(desk: Desk) -> None:
     path, people = await home(desk)
     await protect(desk, path, people["見本 文子"])

@@ -3,9 +3,11 @@
 from typing import Any
 from uuid import UUID, uuid4
 
+from sqlalchemy import text
+
 from shared.runtime.auth import Staff
 from shared.runtime.testing import eventually
-from tests.journeys.conftest import Town
+from tests.journeys.conftest import COORDINATOR, Town
 from tests.journeys.test_through_the_desks import ELDERLY, POVERTY, RECEPTION, accept, people, record
 
 OUTREACH = Staff("o1", "試験 訪問", frozenset({"outreach"}))
@@ -89,6 +91,8 @@ async def test_a_stopped_desk_is_waited_for_and_the_list_completes_by_itself_whe
 
     try:
         await eventually(only_poverty)
+        await three_days_pass(town, household)
+        await eventually(lambda: _inbox_says(town, household, "くらしの窓口", "同意の撤回への受領が届いていません"), timeout=30)
     finally:
         await town.start("cases-poverty")
 
@@ -97,6 +101,22 @@ async def test_a_stopped_desk_is_waited_for_and_the_list_completes_by_itself_whe
 
     await eventually(nobody, timeout=30)
     assert await copies(town, "cases-poverty", household) == []
+    await eventually(lambda: _inbox_says(town, household, "対応済", "受領がすべて届いた"), timeout=30)
+
+
+async def three_days_pass(town: Town, household: UUID) -> None:
+    """The clock that waits for the receipts is due at once."""
+    async with town.db("intake").transaction() as tx:
+        query = text("update timer set due_at = now(), try_at = now() where kind = 'receipts' and household = :h")
+        assert await tx.execute(query, {"h": household})
+
+
+async def _inbox_says(town: Town, household: UUID, *words: str) -> bool:
+    """The center opens the one alert about receipts and reads it."""
+    found = await town.rows("notify", "select id from alert where household_id = :h and rule_id = 'R-916'", h=household)
+    assert len(found) < 2, "the same withdrawal was told twice"
+    shown = [(await town.ask("notify", "GET", f"/inbox/alerts/{row.id}", COORDINATOR)).text for row in found]
+    return any(all(word in one for word in words) for one in shown)
 
 
 async def test_what_a_caseworker_hears_reaches_the_others_through_intake(town: Town) -> None:

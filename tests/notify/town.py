@@ -12,6 +12,7 @@ from services.notify.household import HouseholdFacts
 from services.notify.notice import notice
 from services.notify.parameters import Parameters, parameters_on
 from shared.contracts.case import CaseClosed, CaseOpened, CaseState, FactRecorded
+from shared.contracts.consent import ReceiptsMissed
 from shared.contracts.consultation import ConsentState, Urgency
 from shared.contracts.event import CaseId, Confidence, Event, HouseholdId, LegalBasis, MemberId, ReferralId
 from shared.contracts.household import Area, HouseholdRegistered, LeavingReason, MemberJoined, MemberLeft, MemberRole
@@ -90,6 +91,12 @@ class Household:
 
     def check_in(self, plan: UUID, outcome: CheckInOutcome, at: datetime, next_due: datetime) -> None:
         self.say("outreach", CheckInRecorded, plan_id=plan, outcome=outcome, at=at, next_due=next_due)
+
+    def receipts_missed(self, member: MemberId, *units: str, withdrawal: UUID | None = None) -> UUID:
+        """受付が数えた、受領の期限を過ぎた窓口。どこも名指さなければ、そろった。"""
+        gone = withdrawal or uuid4()
+        self.say("intake", ReceiptsMissed, withdrawal_id=gone, member_id=member, units=units, since=NOON - timedelta(days=3))
+        return gone
 
     def known(self) -> HouseholdFacts:
         return fold(HouseholdFacts(self.id), numbered(self.told))

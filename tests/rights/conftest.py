@@ -3,6 +3,7 @@
 import importlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -11,6 +12,7 @@ from httpx2 import ASGITransport, AsyncClient
 from shared.runtime.settings import Profile, Settings
 from shared.runtime.unit import TREE, Unit, all_units
 from tests.cases.builders import HOUSEHOLD, MOTHER, made
+from tests.cases.conftest import desks, elderly  # noqa: F401 — fixtures
 from tests.cases.desk import DeskUnderTest, handlers_of
 from tests.conftest import TICKET_KEY, Templates
 from tests.intake.conftest import Desk
@@ -18,6 +20,13 @@ from tests.outreach.conftest import OutreachDesk
 from tests.rights.town import CANARIES, Place, person
 
 UNITS = (*all_units(), Unit.read(TREE / "deploy/console/unit.toml"))
+
+
+@pytest.fixture
+async def center(desks: Any) -> DeskUnderTest:  # noqa: F811
+    desk: DeskUnderTest = await desks("cases-center")
+    await desk.hear_family()
+    return desk
 
 
 @pytest.fixture(scope="session")

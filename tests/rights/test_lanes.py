@@ -7,14 +7,13 @@ from itertools import product
 from typing import Any
 from uuid import UUID, uuid4
 
-import pytest
 from sqlalchemy import text
 
 from services.cases.casework import lanes
 from shared.contracts.access import BreakGlassOpened, BreakGlassReason
 from shared.contracts.codes import fact_kinds
 from shared.contracts.conference import ConferenceClosed, ConferenceConvened, Forum
-from shared.contracts.consent import ConsentForm, ConsentGiven, ConsentWithdrawn, Purpose
+from shared.contracts.consent import ConsentForm, ConsentGiven, Purpose
 from shared.contracts.consultation import ConsentState
 from shared.contracts.event import HouseholdId, Lane, LegalBasis, MemberId
 from shared.contracts.lanes import ground
@@ -24,7 +23,6 @@ from shared.runtime.auth import Staff
 from shared.runtime.policies import Level, OfFact, Place, Reader, Standing, key_of, may, may_fact, sight
 from shared.runtime.rights import Rights, reader_of, rights_of
 from tests.cases.builders import HOUSEHOLD, MOTHER, SON, TODAY, made
-from tests.cases.conftest import desks, elderly  # noqa: F401 — fixtures
 from tests.cases.desk import ITO, MORI, NOGUCHI, SATO, DeskUnderTest, hidden
 from tests.cases.test_conference import an_alert
 
@@ -130,13 +128,6 @@ def test_a_member_sees_the_summary_at_the_center_only_and_writes_nothing() -> No
 # ── the database and the page against the policies
 
 
-@pytest.fixture
-async def center(desks: Any) -> DeskUnderTest:  # noqa: F811
-    desk: DeskUnderTest = await desks("cases-center")
-    await desk.hear_family()
-    return desk
-
-
 async def put(desk: DeskUnderTest, case: str, basis: LegalBasis, member: MemberId | None, kind: str, conference: UUID | None = None) -> UUID:
     """A fact as it stands in the table, on any ground: what a desk may write is another test's."""
     fact_id, value = uuid4(), next(iter(fact_kinds()[kind].values))
@@ -182,7 +173,7 @@ def rights_at(place: Place, staff: Staff, standing: Standing, conferences: dict[
     return Rights(reader_of(staff), place, {HOUSEHOLD: standing}, (), conferences, TODAY)
 
 
-async def test_the_database_gives_exactly_the_facts_that_the_policies_allow(elderly: DeskUnderTest) -> None:  # noqa: F811
+async def test_the_database_gives_exactly_the_facts_that_the_policies_allow(elderly: DeskUnderTest) -> None:
     """Random facts, consents, conferences and readers; the SQL filter against a decision for each fact, both ways."""
     dice = random.Random(106)
     await elderly.hear_family()
@@ -221,7 +212,7 @@ LANES = {
 }
 
 
-async def test_the_page_of_a_desk_shows_a_coordinator_what_the_ground_lets_through_and_no_trace_of_a_report(elderly: DeskUnderTest) -> None:  # noqa: F811
+async def test_the_page_of_a_desk_shows_a_coordinator_what_the_ground_lets_through_and_no_trace_of_a_report(elderly: DeskUnderTest) -> None:
     await elderly.hear_family()
     case = await opened(elderly, SATO, consent=ConsentState.GIVEN)
     for kind, basis in LANES.items():
@@ -408,26 +399,6 @@ async def test_the_form_refuses_a_consented_conference_without_consent_and_propo
     await center.hear(an_alert("R-503"), "notify")
     (row,) = await center.rows("select conference_id, state, jsonb_array_length(reasons) as reasons from conference_draft")
     assert (f"/meetings/{row.conference_id}", row.state, row.reasons) == (meeting, "convened", 2), "a confidential conference takes the next reason"
-
-
-async def test_a_consent_taken_back_ends_the_consented_conference_at_once(center: DeskUnderTest) -> None:
-    await opened(center, NOGUCHI, consent=ConsentState.GIVEN)
-    meeting = await drafted(center, lane=Lane.CONSENT)
-    refused = await convene(center, meeting, Forum.CONSENTED)
-    assert refused.status_code == 422
-    assert "（同意のない人: 子）" in refused.text, "nobody has asked the son"
-    assert "同意のない人: 子。" in (await center.get(meeting, NOGUCHI)).text
-    await agree(center, SON, ("cases-center",))
-    assert (await convene(center, meeting, Forum.CONSENTED)).status_code == 303
-    assert (await center.get(meeting, KODOMO)).status_code == 200
-    await center.hear(
-        ConsentWithdrawn(
-            household_id=HOUSEHOLD, legal_basis=LegalBasis.CONSENT, withdrawal_id=uuid4(), consent_id=uuid4(), member_id=MOTHER,
-            recipients=("cases-center",), withdrawn_on=TODAY, reason="changed_mind",
-        )
-    )  # fmt: skip
-    assert (await center.get(meeting, KODOMO)).status_code == 403
-    assert "終わった会議" in (await center.get(meeting, NOGUCHI)).text
 
 
 async def test_no_event_of_a_conference_says_more_than_ids_and_days(center: DeskUnderTest) -> None:

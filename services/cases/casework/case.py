@@ -99,9 +99,11 @@ class Case:
         return TRANSITIONS[self.state]
 
 
-def open_case(referral: Referral, *, case_id: CaseId, by: Caseworker, on: date, rules: Rules) -> Outcome[Case]:
-    """受理したつなぎからケースを開く。次の期限は、緊急度ごとの初回接触まで。"""
-    case = Case(
+def open_case(
+    referral: Referral, *, case_id: CaseId, by: Caseworker, on: date, rules: Rules, consents: Consents, otherwise: LegalBasis
+) -> Outcome[Case]:
+    """受理したつなぎからケースを開く。次の期限は、緊急度ごとの初回接触まで。同意は、つないだときではなく、いまのもの。"""
+    received = Case(
         case_id=case_id,
         household_id=referral.household_id,
         state=CaseState.RECEIVED,
@@ -116,6 +118,7 @@ def open_case(referral: Referral, *, case_id: CaseId, by: Caseworker, on: date, 
         next_due=on + timedelta(days=rules.first_contact_days[referral.urgency]),
         next_action="初回の接触",
     )
+    case = agreed(received, consents, otherwise=otherwise)
     opened = CaseOpened(
         household_id=case.household_id,
         legal_basis=case.legal_basis,

@@ -1,6 +1,6 @@
 """The copy of the identity: who the household is, as intake disclosed it for a referral. It goes when the ground for it goes."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -28,6 +28,16 @@ class Asking(StrEnum):
     ASKED = "asked"
     RECEIVED = "received"
     REFUSED = "refused"
+
+    @property
+    def sentence(self) -> str:
+        """氏名の写しがないときに、氏名の代わりに出す言葉。"""
+        return {"asked": "氏名を受付に照会中", "received": "氏名の開示なし", "refused": "氏名の照会は受付に断られました"}[self.value]
+
+
+def asking_of(states: Collection[str]) -> Asking:
+    """世帯についての照会がいくつもあれば、まだ返事を待つもの、届いたもの、断られたものの順に言う。まだ一つもなければ、これから尋ねる。"""
+    return next((state for state in Asking if state.value in states), Asking.ASKED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,9 +190,8 @@ def _upsert(household_id: HouseholdId, values: dict[str, Any], tx: Transaction) 
 async def of_household(handle: Read, household_id: HouseholdId) -> Identity:
     questions = await handle.rows(select(d).where(d.c.household_id == household_id).order_by(d.c.asked_at))
     people = {row.member_id: Person(row.member_id, row.name, row.kana, row.birth, row.phone) for row in await handle.rows(_people(household_id))}
-    states = {row.state for row in questions}
     return Identity(
-        asking=Asking.RECEIVED if people else Asking.REFUSED if states == {Asking.REFUSED} else Asking.ASKED,
+        asking=Asking.RECEIVED if people else asking_of([row.state for row in questions]),
         people=people,
         address=next((row.address for row in reversed(questions) if row.address), None),
         told=tuple(Told(row.receipt_no, row.consultation_text) for row in questions if row.consultation_text),

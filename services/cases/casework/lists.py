@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from services.cases.casework.forms import in_days
 from services.cases.casework.household import age_about
+from services.cases.casework.identity import asking_of
 from services.cases.casework.referral import ReferralState
 from shared.contracts.case import CaseState
 from shared.contracts.consultation import ConsentState, Urgency
@@ -27,8 +28,9 @@ _WHO = """
     order by array_position(x.member_ids, m.member_id) nulls last, m.birth_month nulls last limit 1) someone on true
   left join household h on h.household_id = x.household_id
 """
+_ASKED = "array(select d.state from disclosure d where d.household_id = x.household_id) as asked"
 _CASES = f"""
-select x.*, who.name, who.kana, who.birth, someone.role, someone.birth_month, h.area,
+select x.*, {_ASKED}, who.name, who.kana, who.birth, someone.role, someone.birth_month, h.area,
   (select count(*) from involvement v where v.household_id = x.household_id and v.until is null and v.kind = 'case') as other_desks
 from case_file x {_WHO} where {{where}}
 order by {{order}}, x.case_id limit {PAGE} offset :skip
@@ -46,7 +48,7 @@ _AGREED = """
    from unnest(x.member_ids) as one(member_id) left join consent c on c.household_id = x.household_id and c.member_id = one.member_id) as agreed
 """
 _REFERRALS = f"""
-select x.*, {_AGREED}, who.name, who.kana, who.birth, someone.role, someone.birth_month, h.area, d.consultation_text, d.refused, d.state as asking
+select x.*, {_AGREED}, {_ASKED}, who.name, who.kana, who.birth, someone.role, someone.birth_month, h.area, d.consultation_text, d.refused
 from referral x {_WHO} left join disclosure d on d.referral_id = x.referral_id
 where {{where}} order by {{order}}, x.referral_id limit {PAGE} offset :skip
 """  # noqa: S608
@@ -67,7 +69,7 @@ class Row:
 
     @property
     def name(self) -> str:
-        return self.row.name or "氏名を受付に照会中"
+        return self.row.name or asking_of(self.row.asked).sentence
 
     @property
     def named(self) -> bool:

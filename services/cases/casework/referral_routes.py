@@ -39,11 +39,10 @@ async def accept(request: Request, referral_id: UUID, desk: At, staff: Writer, f
 
 async def _case_for(at: Sitting, accepted: Referral) -> Outcome[Case]:
     existing = await store.open_case_of(at.tx, accepted.household_id)
+    known, otherwise = await consents.of_household(at.tx, accepted.household_id), at.desk.profile.basis
     if existing:
-        joined = cases.join(existing, accepted, on=at.typed.today, rules=at.rules).state
-        known = await consents.of_household(at.tx, accepted.household_id)
-        return Outcome(cases.agreed(joined, known, otherwise=at.desk.profile.basis))
-    return cases.open_case(accepted, case_id=CaseId(uuid4()), by=at.by, on=at.typed.today, rules=at.rules)
+        return Outcome(cases.agreed(cases.join(existing, accepted, on=at.typed.today, rules=at.rules).state, known, otherwise=otherwise))
+    return cases.open_case(accepted, case_id=CaseId(uuid4()), by=at.by, on=at.typed.today, rules=at.rules, consents=known, otherwise=otherwise)
 
 
 @router.post("/decline", responses=refusals(ReasonMissing))

@@ -7,7 +7,7 @@ from services.cases.casework import consent, consents, identity, records, store
 from services.cases.casework.consent import Change
 from services.cases.casework.decision import japan_day
 from services.cases.casework.profile import Profile
-from shared.contracts.consent import ConsentGiven, ConsentWithdrawn
+from shared.contracts.consent import ConsentGiven, ConsentWithdrawn, ReceiptsMissed
 from shared.contracts.consultation import ConsentState
 from shared.contracts.event import HouseholdId, LegalBasis
 from shared.messaging import Envelope, Handlers, Timer
@@ -57,6 +57,7 @@ def register(handlers: Handlers, profile: Profile) -> None:
         return Released(removed, await _kept(tx, event))
 
     answer_withdrawals(handlers, profile.unit, release)
+    handlers.ignore(ReceiptsMissed)
 
 
 async def _kept(tx: Transaction, event: ConsentWithdrawn) -> tuple[str, ...]:

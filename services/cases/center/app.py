@@ -10,11 +10,12 @@ from services.cases.center.seen_pages import router as seen_router
 from services.cases.center.unusual_pages import router as unusual_router
 from services.cases.center.worker import create_worker
 from shared.runtime.settings import Settings
+from shared.runtime.sweeps import begin_sweeps
 from shared.runtime.unit import Unit
 
 
 def create_app(settings: Settings) -> FastAPI:
     return create_case_app(
         Unit.load("services.cases.center"), PROFILE, settings, create_worker, routers=[router, meeting_router, seen_router, unusual_router],
-        on_start=[asking.begin], on_stop=[asking.end],
+        on_start=[asking.begin, begin_sweeps], on_stop=[asking.end],
     )  # fmt: skip

@@ -77,6 +77,11 @@ def without_consent(whose: tuple[Member, ...], said: Consents) -> str:
     return "・".join(missing) if whose else "世帯の顔ぶれが、まだ届いていません"
 
 
+def taken_back(whose: tuple[Member, ...], said: Consents) -> bool:
+    """同意していた人がもう同意していない、または聞かれて断った人がいる。まだ聞いていない人は数えない。"""
+    return any(said.get(one.member_id, ConsentState.GIVEN) is not ConsentState.GIVEN for one in whose)
+
+
 def convene(draft: Draft, wish: Convening, *, without: str, another: bool, terms: Terms) -> Outcome[Draft]:
     """招集する、または出席者と期間を改める。
 

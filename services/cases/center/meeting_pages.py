@@ -6,14 +6,14 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
-from services.cases.casework import consents, heard, identity, lanes, portrait, views
+from services.cases.casework import heard, identity, lanes, portrait, views
 from services.cases.casework.access import At, Desk, Form, Writer
 from services.cases.casework.decision import japan_day
 from services.cases.casework.forms import in_days
 from services.cases.casework.involvement import others
-from services.cases.center import convening, meeting_form, store
+from services.cases.center import convening, meeting_form, standing, store
 from services.cases.center.conference import GROUND, Draft
-from services.cases.center.parameters import of_age_on, proposes_on, terms_on
+from services.cases.center.parameters import proposes_on, terms_on
 from shared.desk import redirect, render
 from shared.runtime import audit
 from shared.runtime.announce import AnnouncedUnit, announced_units
@@ -86,12 +86,10 @@ async def convene(request: Request, conference_id: UUID, desk: At, staff: Writer
 async def _convene(tx: Transaction, desk: Desk, draft: Draft, form: Any) -> None:
     today = japan_day(tx.now)
     wish = meeting_form.read(form, today, [unit.unit for unit in _may_attend(await announced_units(tx), desk)])
-    said = await consents.of_household(tx, draft.household_id)
-    whose = convening.whose_consent(await heard.household(tx, draft.household_id), today, of_age_on(today, desk.city))
     outcome = convening.convene(
         draft,
         wish,
-        without=convening.without_consent(whose, said),
+        without=await standing.without(tx, draft.household_id, desk.city),
         another=await store.another(tx, draft, wish.forum, today),
         terms=terms_on(today, desk.city),
     )
@@ -131,7 +129,6 @@ async def _meeting(handle: Read, desk: Desk, rights: Rights, draft: Draft) -> di
     units = await announced_units(handle)
     household = await heard.household(handle, draft.household_id)
     who = await identity.of_household(handle, draft.household_id)
-    said = await consents.of_household(handle, draft.household_id)
     bases = {unit.base for unit in units} if rights.enters(Gate.READ_CASES) else set()
     return {
         "draft": draft,
@@ -150,7 +147,7 @@ async def _meeting(handle: Read, desk: Desk, rights: Rights, draft: Draft) -> di
         "names": f"/intake/_part/household/{draft.household_id}/header" if "/intake" in bases else None,
         "alerts": f"/_part/household/{draft.household_id}/alerts" if "/" in bases else None,
         "facts": await _facts(handle, desk, draft, {member: person.name for member, person in who.people.items()}),
-        "without_consent": convening.without_consent(convening.whose_consent(household, today, of_age_on(today, desk.city)), said),
+        "without_consent": await standing.without(handle, draft.household_id, desk.city),
         "forums": [(forum.value, forum.label, ground) for forum, ground in GROUND.items() if not draft.convening or forum is draft.forum],
         "may_attend": [(unit.unit, unit.title) for unit in _may_attend(units, desk)],
         "convene": meeting_form.values(draft, today, terms_on(today, desk.city)),

@@ -88,6 +88,12 @@ async def convened(handle: Read) -> list[Row[Any]]:
     return list(await handle.rows(text(_CONVENED)))
 
 
+async def with_conferences(handle: Read, forum: Forum) -> list[HouseholdId]:
+    """招集した会議が続いている世帯。"""
+    query = text("select distinct household_id from conference_draft where state = 'convened' and forum = :forum order by household_id")
+    return [HouseholdId(row.household_id) for row in await handle.rows(query, {"forum": forum.value})]
+
+
 async def among(handle: Read, ids: list[UUID]) -> list[Row[Any]]:
     return list(await handle.rows(text(_AMONG), {"ids": ids})) if ids else []
 

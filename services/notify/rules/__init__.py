@@ -8,11 +8,13 @@ from services.notify.parameters import Parameters
 from services.notify.rules.finding import Evidence, Finding, Kind, Person
 from services.notify.rules.r1_isolation import became_single, missed_watch
 from services.notify.rules.r5_8050 import child_concern_ticked, child_out_of_society, parent_event
-from services.notify.rules.r9_crosscutting import left_behind, several_domains
+from services.notify.rules.r9_crosscutting import left_behind, receipts_missing, several_domains
 
 Rule = Callable[[HouseholdFacts, datetime, Parameters], Finding | None]
 
-RULES: tuple[Rule, ...] = (became_single, missed_watch, child_out_of_society, child_concern_ticked, parent_event, several_domains, left_behind)
+RULES: tuple[Rule, ...] = (
+    became_single, missed_watch, child_out_of_society, child_concern_ticked, parent_event, several_domains, left_behind, receipts_missing,
+)  # fmt: skip
 
 
 def evaluate(household: HouseholdFacts, now: datetime, parameters: Parameters) -> dict[str, Finding]:

@@ -20,6 +20,7 @@ class Kind(StrEnum):
     INVOLVED = "involved"
     WATCH = "watch"
     CHECK_IN = "check_in"
+    RECEIPT = "receipt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,8 @@ class Evidence:
                 return f"left:{self.code}:{self.ref}"
             case Kind.FACT:
                 return f"fact:{self.code}:{self.member_id}:{self.source}:{self.confidence}"
+            case Kind.RECEIPT:
+                return f"receipt:{self.ref}:{self.source}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
-"""R-9xx 分野をまたぐこと: 複合課題、残された世帯員。"""
+"""R-9xx 分野をまたぐこと: 複合課題、残された世帯員、撤回の受領が届かない。"""
 
 from datetime import date, datetime
 
 from services.notify.deadlines import day_of
-from services.notify.household import Fact, HouseholdFacts, Involvement, Member, Stage
+from services.notify.household import Fact, HouseholdFacts, Involvement, Member, Stage, Withdrawal
 from services.notify.parameters import Parameters
 from services.notify.rules.finding import Evidence, Finding, Kind, about, found, from_fact, from_leaving
 from shared.contracts.household import LeavingReason
@@ -34,6 +34,12 @@ def left_behind(household: HouseholdFacts, now: datetime, parameters: Parameters
     return found("R-914", household, now, parameters, evidence=chain, recurs=False)
 
 
+def receipts_missing(household: HouseholdFacts, now: datetime, parameters: Parameters) -> Finding | None:
+    """R-916 同意の撤回を受けた窓口から、期限を過ぎても受領が届かない。写しが残っているかもしれず、本人の権利が果たされていない。"""
+    chain = [_unanswered(one, unit, household, day_of(now)) for one in household.withdrawals for unit in one.units]
+    return found("R-916", household, now, parameters, evidence=chain) if chain else None
+
+
 def _issues(household: HouseholdFacts, parameters: Parameters) -> tuple[list[Fact], set[str]]:
     """CL-04 の課題と、その分野（分野をまたぐ課題は数えない）。"""
     told = household.every("issue", many="issue" in parameters.many_at_once)
@@ -44,6 +50,11 @@ def _issues(household: HouseholdFacts, parameters: Parameters) -> tuple[list[Fac
 
 def _involved(involvement: Involvement, household: HouseholdFacts) -> Evidence:
     return Evidence(Kind.INVOLVED, involvement.unit, household.id, involvement.since, involvement.stage)
+
+
+def _unanswered(withdrawal: Withdrawal, unit: str, household: HouseholdFacts, day: date) -> Evidence:
+    person = about(household.member(withdrawal.member_id), day)
+    return Evidence(Kind.RECEIPT, unit, withdrawal.id, day_of(withdrawal.since), "missing", person, withdrawal.member_id, at=withdrawal.since)
 
 
 def _died_lately(member: Member, day: date, parameters: Parameters) -> bool:

@@ -105,7 +105,7 @@ def verify_command(unit: UnitCode = None, anchors: Folder = None, as_json: Json 
     --json: {"ok", "units": [{"unit", "ok", "blocks", "rows", "head", "broken", "block", "waiting", "waiting_since", "anchors"}]}.
     Exit 1 when one is broken.
     """
-    answer(_verify(places(unit, silent=True).of(unit), anchors or _folder()), as_json)
+    answer(_verify(places(unit).of(unit), anchors or _folder()), as_json)
 
 
 async def _verify(found: Sequence[Place], folder: Path) -> Answer:
@@ -145,7 +145,7 @@ def anchor_command(unit: UnitCode = None, as_json: Json = False) -> None:
 
     --json: {"ok", "at", "mark", "units": [{"unit", "n", "hash"}]}
     """
-    answer(_heads(places(unit, silent=True).of(unit)), as_json)
+    answer(_heads(places(unit).of(unit)), as_json)
 
 
 async def _heads(found: Sequence[Place]) -> Answer:

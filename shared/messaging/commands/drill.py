@@ -43,7 +43,7 @@ def drill(unit: UnitCode = None, within: Within = 15.0, operator: Who = None, as
 
 
 async def _drill(all_places: Places, code: str | None, within: float, acting: Acting) -> Answer:
-    sung = dict(await asyncio.gather(*(_sing(place, acting) for place in all_places.of(code))))
+    sung = dict(await asyncio.gather(*(_sing(place, acting) for place in all_places.speaking(code))))
     heard = [one for found in await asyncio.gather(*(_listen(place, sung, within) for place in all_places.all)) for one in found]
     ok = all(one.seconds is not None for one in heard)
     rows = [(one.source, one.unit, "届かない / not heard" if one.seconds is None else f"{one.seconds:.3f}") for one in heard]

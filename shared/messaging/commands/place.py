@@ -105,6 +105,10 @@ class Places:
         """One by its code, or all."""
         return (self.one(code),) if code else self.all
 
+    def speaking(self, code: str | None = None) -> tuple[Place, ...]:
+        """Those that have a stream of their own (the console only hears)."""
+        return tuple(place for place in self.of(code) if place.unit.publishes)
+
     @asynccontextmanager
     async def provisioner(self) -> AsyncIterator[Client]:
         """A connection that may make and take away streams and consumers."""
@@ -130,10 +134,8 @@ class Places:
         return [place.unit for place in self.all]
 
 
-def places(code: str | None = None, *, silent: bool = False) -> Places:
-    """DATABASE_URL wins (then `code` says whose it is); otherwise box.json in TSUNAGARI_HOME or the checkout's .tsunagari/.
-
-    `silent`: also those that neither speak nor hear (the console)."""
+def places(code: str | None = None) -> Places:
+    """DATABASE_URL wins (then `code` says whose it is); otherwise box.json in TSUNAGARI_HOME or the checkout's .tsunagari/."""
     if os.environ.get("DATABASE_URL"):
         return _of_environment(code)
     home = Path(os.environ.get("TSUNAGARI_HOME") or TREE / ".tsunagari").expanduser()
@@ -144,7 +146,7 @@ def places(code: str | None = None, *, silent: bool = False) -> Places:
             f"{home}/box.json が読めません。make up をしてから、または DATABASE_URL と NATS_URL を設定して --unit を付けてください。",
             f"{home}/box.json cannot be read. Run `make up` first, or set DATABASE_URL and NATS_URL and name --unit.",
         ) from None
-    return _of_box(box, silent)
+    return _of_box(box)
 
 
 def _of_environment(code: str | None) -> Places:
@@ -158,18 +160,13 @@ def _of_environment(code: str | None) -> Places:
     return Places((Place(unit, settings),), SecretStr(provisioner) if provisioner else None)
 
 
-def _of_box(box: Mapping[str, Any], silent: bool) -> Places:
-    found = [_place(box, code, about, silent) for code, about in box["units"].items() if code in box["databases"]]
-    heard = sorted((place for place in found if place), key=lambda place: place.unit.code)
-    return Places(tuple(heard), SecretStr(box["nats_provisioner_url"]) if box.get("nats_provisioner_url") else None)
+def _of_box(box: Mapping[str, Any]) -> Places:
+    found = [_place(box, code, about) for code, about in sorted(box["units"].items()) if code in box["databases"]]
+    return Places(tuple(found), SecretStr(box["nats_provisioner_url"]) if box.get("nats_provisioner_url") else None)
 
 
-def _place(box: Mapping[str, Any], code: str, about: Mapping[str, str], silent: bool) -> Place | None:
-    """None for a unit that neither speaks nor hears (the console), unless `silent` ones are wanted."""
-    unit = Unit.load(about["package"])
-    if not unit.publishes and not unit.consumes and not silent:
-        return None
+def _place(box: Mapping[str, Any], code: str, about: Mapping[str, str]) -> Place:
     settings = Settings(
         profile=Profile.ONEBOX, database_url=SecretStr(box["databases"][code]), nats_url=SecretStr(box["brokers"][code]), public_url=box["url"]
     )
-    return Place(unit, settings, about.get("url"))
+    return Place(Unit.load(about["package"]), settings, about.get("url"))

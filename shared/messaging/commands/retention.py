@@ -41,7 +41,7 @@ def plan_command(unit: UnitCode = None, on: On = None, as_json: Json = False) ->
 
     --json: {"ok", "on", "units": [{"unit", "classes": [{"class", "free", "blocked", "ids", "waiting": [{"id", "household", "due_on", "why"}]}]}]}
     """
-    answer(_plan(places(unit).of(unit), _day(on)), as_json)
+    answer(_plan(places(unit).speaking(unit), _day(on)), as_json)
 
 
 def _day(given: str | None) -> date:
@@ -137,7 +137,7 @@ def list_command(unit: UnitCode = None, as_json: Json = False) -> None:
     """
 
     async def listed() -> Answer:
-        found = await _union(places(unit).of(unit))
+        found = await _union(places(unit).speaking(unit))
         rows = [{"household": one.household_id, "erasure": one.erasure_id, "on": one.erased_on} for one in found]
         grid = Grid(("世帯 household", "消去 erasure", "日 on"), [list(row.values()) for row in rows])
         return Answer({"ok": True, "erased": rows}, True, [f"{len(rows)} 世帯"], [grid])
@@ -160,7 +160,7 @@ def replay_command(unit: UnitCode = None, kept: Kept = None, reason: Why = None,
     --json: {"ok", "known", "units": [{"unit", "erased_again", "removed"}]}
     """
     found = places(unit)
-    answer(_replay(found, found.of(unit), _read(kept), Acting(reason, operator)), as_json)
+    answer(_replay(found, found.speaking(unit), _read(kept), Acting(reason, operator)), as_json)
 
 
 def _read(kept: Path | None) -> list[Erased]:
@@ -174,7 +174,7 @@ def _read(kept: Path | None) -> list[Erased]:
 
 
 async def _replay(all_places: Places, wanted: Sequence[Place], kept: Sequence[Erased], acting: Acting) -> Answer:
-    known = {one.household_id: one for one in (*kept, *await _union(all_places.all))}
+    known = {one.household_id: one for one in (*kept, *await _union(all_places.speaking()))}
     units = []
     for place in wanted:
         async with place.database() as db:

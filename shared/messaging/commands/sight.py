@@ -63,6 +63,8 @@ class UnitSight:
     """One unit. `attention` lists codes of what a person should look at (deploy/runbooks/messaging.md has each)."""
 
     unit: str
+    #: has a stream of its own
+    speaks: bool = True
     database: bool = False
     broker: bool = False
     attention: list[str] = field(default_factory=list)
@@ -90,7 +92,7 @@ class UnitSight:
 
 async def look(place: Place) -> UnitSight:
     """Never raises for a server that is away: that is part of the answer."""
-    sight = UnitSight(place.unit.code)
+    sight = UnitSight(place.unit.code, speaks=bool(place.unit.publishes))
     await asyncio.gather(_database(place, sight), _broker(place, sight))
     sight.attention = attention(sight)
     return sight
@@ -143,7 +145,8 @@ def _consumer(sight: UnitSight, name: str, source: str) -> ConsumerSight:
 async def _broker(place: Place, sight: UnitSight) -> None:
     try:
         async with place.link() as link:
-            await _own_stream(place, link, sight)
+            if sight.speaks:
+                await _own_stream(place, link, sight)
             await _lags(place, link, sight)
         sight.broker = True
     except (BrokerAway, BrokerError, *AWAY):
@@ -178,7 +181,7 @@ def attention(sight: UnitSight) -> list[str]:
         "broker_away": not sight.broker,
         "events_wait": sight.oldest_pending_seconds > LATE_AFTER,
         "rows_blocked": sight.blocked > 0,
-        "relay_not_led": not sight.relay_led,
+        "relay_not_led": sight.speaks and not sight.relay_led,
         "consumer_not_led": any(not one.led for one in sight.consumers),
         "consumer_late": any(is_late(one) for one in sight.consumers),
         "dead": sight.dead > 0,

@@ -70,7 +70,7 @@ def audit(unit: UnitCode = None, from_seq: FromSeq = 1, operator: Who = None, re
     """配信記録と送信箱を突き合わせ、欠けを送り直す / compare stream and outbox, mend holes.
 
     --json: {"ok", "audits": [{"unit", "messages", "holes", "copies", "foreign"}]}"""
-    answer(_audit(places(unit).of(unit), from_seq, Acting(reason or Reason.INVESTIGATION, operator)), as_json)
+    answer(_audit(places(unit).speaking(unit), from_seq, Acting(reason or Reason.INVESTIGATION, operator)), as_json)
 
 
 async def _audit(all_places: tuple[Place, ...], from_seq: int, acting: Acting) -> Answer:

@@ -108,7 +108,7 @@ async def test_what_no_manifest_names_is_left_alone(town: Town) -> None:
     await town.provision()
     client = await town.client()
     await Keeper(lambda: desired([ALPHA])).look(client)
-    assert await exists(client, "STREAM.INFO.EVT_GAMMA")
+    assert await exists(client, "STREAM.INFO.EVT_BETA")
     assert await exists(client, "CONSUMER.INFO.EVT_ALPHA.beta--alpha--p0")
 
 
@@ -139,7 +139,7 @@ async def test_one_stream_without_room_does_not_keep_the_others_away(town: Town,
     with caplog.at_level(logging.ERROR, "tsunagari.keeper"):
         await Keeper(lambda: huge).look(client)
     assert "keeper_refused change='create stream EVT_ALPHA'" in caplog.text
-    assert await exists(client, "STREAM.INFO.EVT_GAMMA")
+    assert await exists(client, "STREAM.INFO.EVT_BETA")
 
 
 # ── the program, with the real manifests and its own rights ───────

@@ -1,0 +1,66 @@
+"""重層的支援会議は同意の上に立つ: 同意した人が取りやめる、同意の期間が過ぎる、断ると聞く。どれかがあれば、その日に終わる。
+
+あとから世帯に加わった人、成年になった人は、まだ断っていない。会議は続き、聞くまで一覧と会議の画面に出る。
+"""
+
+from datetime import date
+from pathlib import Path
+
+from services.cases.casework import consent, consents, heard
+from services.cases.casework.decision import japan_day
+from services.cases.casework.household import Member
+from services.cases.center import PROFILE, convening, store
+from services.cases.center.parameters import of_age_on
+from shared.contracts.case import FactRecorded
+from shared.contracts.conference import Forum
+from shared.contracts.consent import ConsentWithdrawn
+from shared.contracts.event import HouseholdId
+from shared.messaging import Envelope, Handlers
+from shared.runtime.database import Read, Transaction
+from shared.runtime.settings import Settings
+from shared.runtime.sweeps import sweep_daily
+
+
+def hear_consents(handlers: Handlers, settings: Settings) -> None:
+    """After casework has written what was said."""
+    city = settings.city_parameters
+
+    @handlers.on(ConsentWithdrawn)
+    async def consent_withdrawn(tx: Transaction, event: ConsentWithdrawn, envelope: Envelope) -> None:
+        """センターへの同意の撤回は、だれのものでも（子どもの同意も）会議を終える。"""
+        if PROFILE.unit in event.recipients:
+            await _break_off(tx, event.household_id)
+
+    @handlers.on(FactRecorded)
+    async def refused_at_a_desk(tx: Transaction, event: FactRecorded, envelope: Envelope) -> None:
+        if event.kind == consent.KIND:
+            await look(tx, event.household_id, city)
+
+    async def look_at_all(tx: Transaction, on: date) -> bool:
+        for household_id in await store.with_conferences(tx, Forum.CONSENTED):
+            await look(tx, household_id, city)
+        return False
+
+    sweep_daily(handlers, look_at_all)
+
+
+async def look(tx: Transaction, household_id: HouseholdId, city: Path | None) -> None:
+    said = await consents.of_household(tx, household_id)
+    if convening.taken_back(await _whose(tx, household_id, city), said):
+        await _break_off(tx, household_id)
+
+
+async def without(handle: Read, household_id: HouseholdId, city: Path | None) -> str:
+    """同意のない人（続柄）。そろっていれば空。"""
+    return convening.without_consent(await _whose(handle, household_id, city), await consents.of_household(handle, household_id))
+
+
+async def _whose(handle: Read, household_id: HouseholdId, city: Path | None) -> tuple[Member, ...]:
+    today = japan_day(handle.now)
+    return convening.whose_consent(await heard.household(handle, household_id), today, of_age_on(today, city))
+
+
+async def _break_off(tx: Transaction, household_id: HouseholdId) -> None:
+    for held in await store.drafts_of_household(tx, household_id):
+        if held.convening and held.forum is Forum.CONSENTED:
+            await store.save_conference(tx, convening.break_off(held, on=japan_day(tx.now)))
