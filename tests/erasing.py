@@ -77,5 +77,5 @@ def is_declared(table: str) -> bool:
 
 DECLARED = {
     "audit", "erased_household", "legal_hold", "consumer_subject", "held_event", "dead_event", "timer", "intent", "disclosure_log", "erasure",
-    "erasure_receipt", "protection", "conflict", "break_glass", "glass_request", "withdrawal_answered",
+    "erasure_receipt", "protection", "conflict", "break_glass", "glass_request", "withdrawal_answered", "reading_mark",
 }  # fmt: skip

@@ -1,8 +1,13 @@
 """アカウントの点検: 4月の異動の前後に、期限のないもの・切れるものを管理者が一目で見る（ID は異動の日のうちに止める。domain.md §1.8）。"""
 
+import re
+import unicodedata
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
+
+from services.intake import address, writing
+from shared.runtime.problems import FormIncomplete
 
 
 class Ends(StrEnum):
@@ -23,6 +28,43 @@ class Ends(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Home:
+    """自宅のある町・大字（丁目まで）と番地の数。ふだんと違う閲覧で、近所の世帯を見たかを比べるためだけに持つ。"""
+
+    town: str = ""
+    block: str = ""
+
+    @property
+    def address(self) -> address.Address:
+        return address.read(self.town + self.block)
+
+
+class HomeTooFine(FormIncomplete):
+    """比べるのに要らないところまで書いてある、または町が読めない。"""
+
+
+def home(town: str, block: str) -> Home:
+    """打たれたものを読む。枝番・号・建物・部屋・電話は受けない。両方が空なら消す。Raises HomeTooFine."""
+    block = re.sub("(番地?)?$", "", unicodedata.normalize("NFKC", block).strip())
+    problems = {}
+    try:
+        town = writing.line(town, 40)
+        if (town or block) and not _is_town(address.read(town)):
+            problems["town"] = "町・大字の名を、丁目まで入れてください（例 見本町一丁目）。番地は次の欄に入れます。"
+    except writing.Unwritable as refused:
+        problems["town"] = refused.sentence
+    if block and not re.fullmatch("[0-9]{1,5}", block):
+        problems["block"] = "番地の数だけを入れてください。枝番・号・建物の名は要りません。"
+    if problems:
+        raise HomeTooFine(fields=problems)
+    return Home(town, block)
+
+
+def _is_town(read: address.Address) -> bool:
+    return bool(read.town) and (not read.numbers or (read.chome and len(read.numbers) == 1))
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """サインインしたことのある職員。役割と分野は、最後のサインインのときのもの。"""
 
@@ -33,6 +75,7 @@ class Account:
     domains: tuple[str, ...]
     valid_to: date | None
     last_signed_in_at: datetime
+    home: Home = Home()
 
     def ends(self, today: date) -> Ends:
         """きょうから見た利用期限。期限の日は、まだ使える。"""
@@ -46,3 +89,8 @@ class Account:
 def next_april(today: date) -> date:
     """次の4月1日（当日は、次の年）。"""
     return date(today.year + (today >= date(today.year, 4, 1)), 4, 1)
+
+
+def home_kept_from(today: date) -> date:
+    """利用期限がこの日より前なら、自宅はもう要らない: 最後の月の一覧は、次の月に見る。"""
+    return (today.replace(day=1) - timedelta(days=1)).replace(day=1)

@@ -1,13 +1,14 @@
 """アカウントの表: サインインのたびに書き、管理者が点検し、使っている最中の人を終わらせる。"""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
+from typing import Any
 
 from fastapi import Request
-from sqlalchemy import func, select
+from sqlalchemy import Row, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from services.intake.account import Account
+from services.intake.account import Account, Home, home_kept_from
 from services.intake.tables import account
 from shared.runtime import audit
 from shared.runtime.auth import staff_of
@@ -41,9 +42,25 @@ async def keep(tx: Transaction, ticket: Ticket) -> None:
 async def everyone(handle: Read) -> list[Account]:
     """期限のないもの、期限の早いものから。"""
     rows = await handle.rows(select(account).order_by(account.c.valid_to.nulls_first(), account.c.sub))
-    return [
-        Account(row.sub, row.name, row.team, tuple(row.roles), tuple(row.domains), row.valid_to, row.last_signed_in_at) for row in rows
-    ]  # fmt: skip
+    return [_account(row) for row in rows]
+
+
+def _account(row: Row[Any]) -> Account:
+    home = Home(row.home_town, row.home_block)
+    return Account(row.sub, row.name, row.team, tuple(row.roles), tuple(row.domains), row.valid_to, row.last_signed_in_at, home)
+
+
+async def live_at(tx: Transaction, sub: str, home: Home) -> None:
+    """自宅の町と番地を入れる、直す、消す。Raises AccountUnknown."""
+    change = update(account).where(account.c.sub == sub)
+    if not await tx.execute(change.values(home_town=home.town, home_block=home.block)):
+        raise AccountUnknown
+
+
+async def forget_homes(tx: Transaction, today: date) -> None:
+    """利用期限の過ぎた人の自宅を消す（毎晩）。"""
+    over = or_(account.c.home_town != "", account.c.home_block != "") & (account.c.valid_to < home_kept_from(today))
+    await tx.execute(update(account).where(over).values(home_town="", home_block=""))
 
 
 async def end(tx: Transaction, sub: str) -> None:

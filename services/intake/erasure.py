@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Row, select
 
-from services.intake import erasure_store, store
+from services.intake import accounts, erasure_store, store
 from services.intake.parameters import parameters_on
 from services.intake.retention import EraseReason, next_review
 from services.intake.tables import fact
@@ -138,6 +138,7 @@ def with_retention(handlers: Handlers, city: Path | None) -> Handlers:
         await erasure_store.received(tx, event, envelope.source)
 
     async def sweep(tx: Transaction, on: date) -> bool:
+        await accounts.forget_homes(tx, on)
         return await sweep_leads(tx, on, city)
 
     sweep_daily(handlers, sweep)

@@ -221,6 +221,8 @@ account = Table(
     Column("valid_to", Date),
     Column("first_signed_in_at", _MOMENT, nullable=False),
     Column("last_signed_in_at", _MOMENT, nullable=False),
+    _text("home_town"),
+    _text("home_block"),
 )
 
 #: 同意の一つひとつ。書きかえない（つなぎ先が増えたときの recipients だけは足す）

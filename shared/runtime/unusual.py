@@ -49,11 +49,11 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What this unit knows: households it has to do with, people who worked on a household, people of the household's own family name."""
+    """What this unit knows: households it has to do with, people who worked on a household, and who is close to one (by name, by address)."""
 
     related: frozenset[UUID] = frozenset()
     worked: frozenset[Pair] = frozenset()
-    kin: frozenset[Pair] = frozenset()
+    close: Mapping[Sign, frozenset[Pair]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -96,14 +96,13 @@ def rank(readings: Iterable[Reading], known: Known, rules: Rules) -> list[Unusua
 def _signs(found: list[Reading], known: Known, rules: Rules, crowded: Collection[tuple[str, datetime]]) -> frozenset[Sign]:
     pair, local = found[0].pair, [reading.at.astimezone(JST) for reading in found]
     telling = {
-        Sign.KIN: pair in known.kin,
         Sign.NO_RELATION: pair[1] not in known.related and pair not in known.worked,
         Sign.REFUSED: any(reading.refused for reading in found),
         Sign.MANY: any((pair[0], _hour(at)) in crowded for at in local),
         Sign.CLOSED_DAY: any(rules.calendar.is_closed(at.date()) for at in local),
         Sign.OFF_HOURS: any(not rules.calendar.is_closed(at.date()) and not rules.opens <= at.time() < rules.closes for at in local),
     }
-    return frozenset(sign for sign, tells in telling.items() if tells)
+    return frozenset(sign for sign, tells in telling.items() if tells) | {sign for sign, pairs in known.close.items() if pair in pairs}
 
 
 def _crowded_hours(by_pair: Mapping[Pair, list[Reading]], rules: Rules) -> set[tuple[str, datetime]]:
@@ -150,19 +149,19 @@ _WORKED = text(
 )
 
 
-async def nobody(handle: Read, pairs: Collection[Pair]) -> frozenset[Pair]:
-    """A unit that knows no names."""
-    return frozenset()
+async def nobody(handle: Read, pairs: Collection[Pair]) -> Mapping[Sign, frozenset[Pair]]:
+    """A unit that knows neither names nor addresses."""
+    return {}
 
 
 @dataclass(frozen=True)
 class Relation:
     """What a unit tells of itself. `related`: SQL that gives the household_id of those in `:households` that it has to do with.
 
-    `kin`: those of (who, household) who bear the same family name; only intake knows."""
+    `close`: those of (who, household) who may be family or neighbours, by the sign that says so; only intake knows."""
 
     related: str
-    kin: Callable[[Read, Collection[Pair]], Awaitable[frozenset[Pair]]] = nobody
+    close: Callable[[Read, Collection[Pair]], Awaitable[Mapping[Sign, frozenset[Pair]]]] = nobody
 
 
 def serve_unusual(handlers: "Handlers", relation: Relation, city: Path | None = None) -> None:
@@ -193,7 +192,7 @@ async def of_month(handle: Read, month: str, relation: Relation, city: Path | No
     known = Known(
         related=frozenset(row.household_id for row in await handle.rows(text(relation.related), {"households": households})),
         worked=frozenset((row.actor, row.household_id) for row in await handle.rows(_WORKED, bound)),
-        kin=await relation.kin(handle, pairs),
+        close=await relation.close(handle, pairs),
     )
     entries = rank(readings, known, rules)
     return UnusualAnswer(entries=tuple(entries[:MOST]), readings=len(readings), people=len({reading.actor for reading in readings}))

@@ -81,6 +81,7 @@ def test_one_question_to_all_desks_is_one_asking_and_hides_no_reading() -> None:
     asked = {"action": "ask_audit", "actor": "k1", "purpose": "breach"}
     rows = [seen.Sighting(unit, entry(n, n, **asked)) for unit in ("intake", "notify", "outreach") for n in (1, 2)]
     rows.append(seen.Sighting("intake", entry(9)))
+    rows += [seen.Sighting("cases-center", entry(10, 3, **asked | {"action": marked})) for marked in ("confirm_reading", "ask_reader")]
     (one,) = seen.askers(rows)
     assert (one.actor, one.purpose, one.times, one.last) == ("k1", "breach", 2, NOW - timedelta(minutes=1))
     assert [found.entry.row for found in seen.looked(rows)] == [9]

@@ -131,8 +131,9 @@ async def test_the_month_s_unusual_readings_come_ranked_from_every_desk_and_say_
     household, _ = watched
     cousin = Staff("r9", "合言葉 花江", frozenset({"reception"}))
     async with town.db("intake").transaction() as tx:
-        sql = "insert into account values ('r9', '合言葉　花江', '', '{reception}', '{}', null, now(), now())"
+        sql = "insert into account values ('r9', '合言葉　花江', '', '{reception}', '{}', null, now(), now(), '見本町', '9001')"
         await tx.execute(text(sql))
+        await tx.execute(text("update household set town = '見本町９００１番地３' where id = :h"), {"h": household})
     assert (await town.ask("intake", "GET", f"/intake/households/{household}", cousin)).status_code == 200
     assert (await town.ask("cases-elderly", "GET", f"/d/elderly/households/{household}", POVERTY)).status_code == 403
     month = datetime.now(JST).strftime("%Y-%m")
@@ -140,6 +141,8 @@ async def test_the_month_s_unusual_readings_come_ranked_from_every_desk_and_say_
     assert answer.status_code == 200, answer.text
     row = next(part for part in answer.text.split("<tr") if ">r9<" in part)
     assert "同じ姓の世帯" in row
+    assert "自宅と同じ番地" in row
+    assert "見本町" not in answer.text
     assert str(household) in row
     assert "見ようとして断られた" in next(part for part in answer.text.split("<tr") if ">p1<" in part)
     assert "まだ答えていない窓口" not in answer.text

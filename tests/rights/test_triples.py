@@ -36,7 +36,8 @@ TRIPLES = int(os.environ.get("TRIPLES", "1000"))
 #: what says nothing of anybody, or never ends
 NOT_ASKED = re.compile(r"/(livez|readyz|metrics|openapi\.json|static/.*|auth/.*|inbox/stream)$")
 #: POST that saves and gives no list; every other POST without a number in its address is a question and is asked
-SAVES = {"/intake/new", "/intake/_part/draft", "/intake/glass", "/auth/logout", "/auth/accounts/end", "/auth/accounts/all/end", "/v1/traces"}
+SAVES = {"/intake/new", "/intake/_part/draft", "/intake/glass", "/auth/logout", "/auth/accounts/home", "/auth/accounts/end", "/auth/accounts/all/end",
+         "/center/seen/unusual", "/v1/traces"}  # fmt: skip
 #: 氏名ではなく、番号と区分で、その役の人に見せるために作った頁。点検する管理者は、保護された世帯の番号を知る（glass.py）
 BY_DUTY = {("intake", "GET /intake/glass/reviews"): {"id"}}
 NEEDS = {"id": Level.KNOW, "area": Level.PLACE, "town": Level.PLACE, "phone": Level.PLACE, "send to": Level.PLACE}

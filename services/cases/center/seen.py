@@ -51,20 +51,20 @@ class Asker:
     last: datetime
 
 
-#: 閲覧ではなく、閲覧の記録を調べたこと
-ASKING = "ask_audit"
+#: 閲覧ではなく、閲覧の記録を調べたこと（点検の印を付けたことも）
+ASKING = frozenset({"ask_audit", "confirm_reading", "ask_reader"})
 
 
 def looked(sightings: Iterable[Sighting]) -> tuple[Sighting, ...]:
     """閲覧・記録だけ。調べたことの行が、見たことの行を埋もれさせないように。"""
-    return tuple(one for one in sightings if one.entry.action != ASKING)
+    return tuple(one for one in sightings if one.entry.action not in ASKING)
 
 
 def askers(sightings: Iterable[Sighting]) -> list[Asker]:
     """新しい順。"""
     by_question: dict[tuple[str, str | None], dict[str, list[SeenEntry]]] = {}
     for one in sightings:
-        if one.entry.action == ASKING:
+        if one.entry.action in ASKING:
             by_question.setdefault((one.entry.actor, one.entry.purpose), {}).setdefault(one.unit, []).append(one.entry)
     found = [_asker(actor, purpose, units) for (actor, purpose), units in by_question.items()]
     return sorted(found, key=lambda one: one.last, reverse=True)

@@ -59,9 +59,25 @@ def test_whoever_worked_on_a_household_has_to_do_with_it_and_only_that_person() 
 
 def test_a_household_of_the_own_family_name_stands_first() -> None:
     other = uuid4()
-    known = Known(related=frozenset({HOME, other}), kin=frozenset({("u1", other)}))
+    known = Known(related=frozenset({HOME, other}), close={Sign.KIN: frozenset({("u1", other)})})
     found = rank([read(SUNDAY), read(household=other, at=SUNDAY)], known, RULES)
     assert [(one.household_id, one.signs, one.score) for one in found] == [(other, (Sign.KIN, Sign.CLOSED_DAY), 6)]
+
+
+def test_the_own_block_weighs_more_than_the_own_town_and_the_town_alone_is_not_listed() -> None:
+    block, town = uuid4(), uuid4()
+    near = {Sign.ADDRESS: frozenset({("u1", block)}), Sign.STREET: frozenset({("u1", town)})}
+    known = Known(related=frozenset({block, town}), close=near)
+    readings = [read(household=block), read(household=town)]
+    assert [(one.household_id, one.signs) for one in rank(readings, known, RULES)] == [(block, (Sign.ADDRESS,))]
+    late = [replace(reading, at=AT.replace(hour=20)) for reading in readings]
+    assert [one.household_id for one in rank(late, known, RULES)] == [block, town]
+    assert rank([replace(reading, actor="u2") for reading in late], known, RULES) == []
+
+
+def test_a_sign_of_a_later_release_is_left_out_and_the_entry_stays() -> None:
+    told = {"actor": "u1", "roles": [], "household_id": str(HOME), "times": 1, "first": AT, "last": AT, "signs": ["kin", "moon_phase"], "score": 9}
+    assert Unusual.model_validate(told).signs == (Sign.KIN,)
 
 
 def test_many_households_in_one_hour_are_a_sign_at_each_of_them_and_the_limit_is_not() -> None:
