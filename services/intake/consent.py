@@ -325,20 +325,27 @@ class Retake:
     recipients: tuple[UnitCode, ...]
 
 
-def retakes(consents: Consents, adults: dict[MemberId, date | None], referred: Iterable[UnitCode], on: date, notice_days: int) -> list[Retake]:
-    """取り直す同意。`adults` はいまいる人と18歳になる日、`referred` はつないである（断られていない）窓口。早い順。"""
-    found = [one for member, adult in adults.items() for one in _retakes_of(consents, member, adult, frozenset(referred), on, notice_days)]
+def retakes(
+    consents: Consents, adults: dict[MemberId, date | None], referred: Iterable[UnitCode], on: date, notice_days: int, *,
+    over: Collection[UnitCode] = (),
+) -> list[Retake]:  # fmt: skip
+    """取り直す同意。`adults` はいまいる人と18歳になる日、`referred` はつないである（断られていない）窓口。早い順。
+
+    支援の終わった窓口（`over`）への同意は、聞き直さない。
+    """
+    still = frozenset(referred) - frozenset(over)
+    found = [one for member, adult in adults.items() for one in _retakes_of(consents, member, adult, still, frozenset(over), on, notice_days)]
     return sorted(found, key=lambda one: (one.by, one.member_id.hex, one.why))
 
 
 def _retakes_of(
-    consents: Consents, member: MemberId, adult: date | None, referred: frozenset[UnitCode], on: date, notice_days: int
+    consents: Consents, member: MemberId, adult: date | None, referred: frozenset[UnitCode], over: frozenset[UnitCode], on: date, notice_days: int
 ) -> Iterable[Retake]:
     mine = [one for one in consents.given if one.member_id == member]
     if not mine:
         return
     ending: dict[tuple[Why, date], list[UnitCode]] = {}
-    for unit in sorted({unit for one in mine for unit in one.recipients}):
+    for unit in sorted({unit for one in mine for unit in one.recipients} - over):
         last = consents.newest(member, unit, on)
         if last and last.valid_to <= on + timedelta(days=notice_days):
             ending.setdefault((_why(last, adult, on), last.valid_to), []).append(unit)

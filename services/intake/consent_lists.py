@@ -43,16 +43,16 @@ async def alarmed(handle: Read, household_id: UUID) -> Mapping[UUID, bool]:
 
 async def to_retake(handle: Read, today: date, notice_days: int) -> list[Due]:
     """期間がまもなく終わるか過ぎた同意と、新しいつなぎ先のある人。早い順、`AT_MOST` 世帯まで。"""
-    soon = select(c.c.household_id.label("home")).where(c.c.valid_to <= today + timedelta(days=notice_days))
     new = and_(sent.c.household_id == c.c.household_id, sent.c.status != "declined", sent.c.to_unit != all_(c.c.recipients))
     more = select(c.c.household_id.label("home")).join(sent, new).where(c.c.source == "form")
-    homes = [row.home for row in await handle.rows(soon.union(more).limit(AT_MOST))]
+    soon = await consent_store.ending(handle, today + timedelta(days=notice_days), AT_MOST)
+    homes = list(dict.fromkeys([*soon, *(row.home for row in await handle.rows(more.distinct().limit(AT_MOST)))]))[:AT_MOST]
     known, households = await consent_store.of_households(handle, homes), await household_store.load_many(handle, homes)
     found: list[Due] = []
     for home in households.values():
         names = {member.id: member.display_name for member in home.members}
-        referred = await consent_store.referred(handle, home.id)
-        found += [Due(home.id, names[one.member_id], one) for one in consent_views.due(known[home.id], home, referred, today, notice_days)]
+        referred, over = await consent_store.referred(handle, home.id), await consent_store.over(handle, home.id)
+        found += [Due(home.id, names[one.member_id], one) for one in consent_views.due(known[home.id], home, referred, over, today, notice_days)]
     return sorted(found, key=lambda one: (one.retake.by, one.name))
 
 

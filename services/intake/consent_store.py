@@ -126,6 +126,33 @@ async def referred(handle: Read, household_id: UUID) -> set[UnitCode]:
     }
 
 
+#: ケースも見守りも終わり、返事を待つつなぎもない
+_OVER = """
+    exists (select from involved i where i.household_id = {home} and i.unit = {unit})
+    and not exists (select from involved i where i.household_id = {home} and i.unit = {unit} and i.until is null)
+    and not exists (select from referral r where r.household_id = {home} and r.to_unit = {unit} and r.status in ('made', 'held'))
+"""
+_OVER_OF = text(f"select distinct v.unit from involved v where v.household_id = :home and {_OVER.format(home='v.household_id', unit='v.unit')}")  # noqa: S608
+#: 支えの続く窓口への、もうすぐ終わるか終わった同意のある世帯。終わりの早い順
+_ENDING = text(
+    f"""
+    select c.household_id, min(c.valid_to) as ends from consent c, unnest(c.recipients) as to_unit (unit)
+    where c.valid_to <= :soon and not ({_OVER.format(home="c.household_id", unit="to_unit.unit")})
+    group by c.household_id order by ends, c.household_id limit :most
+    """  # noqa: S608 — the pieces are our own constants
+)
+
+
+async def over(handle: Read, household_id: UUID) -> set[UnitCode]:
+    """支援の終わった窓口。"""
+    return {row.unit for row in await handle.rows(_OVER_OF, {"home": household_id})}
+
+
+async def ending(handle: Read, soon: date, most: int) -> list[HouseholdId]:
+    """`soon` までに終わる同意のある世帯。"""
+    return [HouseholdId(row.household_id) for row in await handle.rows(_ENDING, {"soon": soon, "most": most})]
+
+
 async def retract_shared_facts(tx: Transaction, household_id: HouseholdId, member_id: MemberId) -> None:
     """本人の同意で知らせた、その人の事実を取り下げる: 聞いた窓口の写しも消える。同意そのものの事実は残る。"""
     on_consent = (consultation.c.consent == "given", consultation.c.subject_id == member_id, fact.c.member_id == member_id, fact.c.kind != "consent")

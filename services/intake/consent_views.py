@@ -110,9 +110,9 @@ def written(consents: Consents, home: Household, scans: Mapping[UUID, Sequence[K
     return [Written(home.member(one.member_id).display_name, one, scans.get(one.id, ())) for one in signed]
 
 
-def due(consents: Consents, home: Household, referred: set[str], today: date, notice_days: int) -> list[Retake]:
+def due(consents: Consents, home: Household, referred: set[str], over: set[str], today: date, notice_days: int) -> list[Retake]:
     adults = {member.id: adult_on(member.person.birth.on) for member in home.present}
-    return retakes(consents, adults, referred, today, notice_days)
+    return retakes(consents, adults, referred, today, notice_days, over=over)
 
 
 async def taken(handle: Read, consents: Consents, alarmed: Mapping[UUID, bool]) -> list[Taken]:

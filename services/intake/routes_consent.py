@@ -45,7 +45,7 @@ class Screen:
             "names": {member.id: member.display_name for member in home.members},
             "standing": consent_views.standing(consents, home, day),
             "written": consent_views.written(consents, home, await consent_scan_store.of_household(self.handle, home.id)),
-            "retakes": consent_views.due(consents, home, referred, day, notice_days),
+            "retakes": consent_views.due(consents, home, referred, await consent_store.over(self.handle, home.id), day, notice_days),
             "taken": await consent_views.taken(self.handle, consents, await consent_lists.alarmed(self.handle, home.id)),
             "typed": consent_form.blank(day, self.staff.name),
             "gone": {"member_id": "", "scope": "all", "recipients": [], "reason": ""},

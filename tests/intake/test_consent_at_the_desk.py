@@ -6,10 +6,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import text
 
 from services.intake.consent_handlers import hear_consents
+from services.intake.involved import hear_involvement
 from services.intake.receipt_number import local_day
-from shared.contracts.case import FactRecorded, FactRetracted
+from shared.contracts.case import CaseClosed, CaseOpened, FactRecorded, FactRetracted
 from shared.contracts.consent import ConsentGiven, ConsentWithdrawn, ReceiptsMissed
 from shared.contracts.event import Event, LegalBasis
 from shared.contracts.receipt import WithdrawalReceived
@@ -21,6 +23,7 @@ from tests.intake.test_disclosure import INTERNAL, ask, referred
 CONSENT = LegalBasis.CONSENT
 HANDLERS = Handlers()
 hear_consents(HANDLERS, None)
+hear_involvement(HANDLERS)
 
 
 async def hear(desk: Desk, event: Event, source: str, *, at: datetime | None = None, times: int = 1) -> None:
@@ -253,6 +256,25 @@ async def test_the_list_shows_whom_to_ask_again_and_only_reception_sees_it(desk:
     assert "取り直してください" in (await desk.get(path)).text
     for closed in ("/intake/consents", path):
         assert (await desk.get(closed, CASEWORKER)).status_code == 403
+
+
+async def test_nobody_is_asked_again_for_a_desk_whose_support_is_over(desk: Desk) -> None:
+    """Until it has something to do with them again."""
+    _, path, people = await family(desk)
+    home = UUID(path.split("/")[3])
+    await give(desk, path, people["見本 文子"], valid_to=f"{local_day(datetime.now(UTC) + timedelta(days=20)):%Y-%m-%d}")
+    async with desk.db.transaction() as tx:
+        await tx.execute(text("update referral set status = 'accepted' where household_id = :home"), {"home": home})
+    about: dict[str, Any] = {"household_id": home, "legal_basis": INTERNAL, "case_id": uuid4()}
+    begun = {"referral_id": uuid4(), "member_ids": (people["見本 文子"],), "state": "RECEIVED", "opened_on": local_day(datetime.now(UTC))}
+    for event, asked in (
+        (None, True), (CaseOpened(**about, **begun), True), (CaseClosed(**about, reason="1", closed_on=begun["opened_on"]), False),
+        (CaseOpened(**about | {"case_id": uuid4()}, **begun), True),
+    ):  # fmt: skip
+        if event:
+            await hear(desk, event, "cases-elderly")
+        assert ("まもなく期間が終わる" in (await desk.get("/intake/consents")).text) is asked
+        assert ("取り直してください" in (await desk.get(path)).text) is asked
 
 
 async def test_a_later_referral_after_a_withdrawal_does_not_claim_the_consent(desk: Desk) -> None:
