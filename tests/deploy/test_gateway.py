@@ -60,8 +60,9 @@ def stand_in(name: str) -> ThreadingHTTPServer:
             self.wfile.write(body)
 
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.do_GET()
+            length = int(self.headers["Content-Length"])
+            if len(self.rfile.read(length)) == length:  # the gateway hangs up on a body that is too large
+                self.do_GET()
 
         def log_message(self, *_: object) -> None:
             return
