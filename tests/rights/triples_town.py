@@ -25,6 +25,7 @@ from shared.runtime.rights import place_of, reader_of
 from shared.runtime.settings import Profile, Settings
 from shared.runtime.unit import TREE, Unit, all_units
 from tests.conftest import TICKET_KEY, Templates
+from tests.intake.papers import pdf
 from tests.rights.canary_clues import Canary
 from tests.rights.town import Answer, Place
 
@@ -102,6 +103,16 @@ class Home:
     def level(self, staff: Staff, unit: Unit, level: Level) -> bool:
         """What the policies say, and nobody else."""
         return may(reader_of(staff), place_of(unit), level, self.standing(staff, unit))
+
+
+_SIGNED = text(
+    """
+    with signed as (update consent set form = 'written' where household_id = :h returning id, household_id, member_id)
+    insert into consent_scan (id, consent_id, household_id, member_id, media_type, content, sha256, bytes, added_at, added_by, added_by_name)
+    select gen_random_uuid(), id, household_id, member_id, 'application/pdf', cast(:paper as bytea), 'x', 1, now(), 'r1', '試験 受付' from signed
+    returning id, consent_id
+    """
+)
 
 
 def _word(dice: random.Random, letters: str, length: int) -> str:
@@ -217,7 +228,14 @@ class Town:
         home.receipt_no = row.receipt_no
         home.ids["intake"] = {"household_id": row.household_id, "consultation_id": row.id, "saved": row.id, "member_id": row.subject_id}
         home.ids["intake"] |= {"household": row.household_id, "child_id": young.id}
+        await self._signed(home)
         await self.carry()
+
+    async def _signed(self, home: Home) -> None:
+        """What was said at the reception was also signed: the paper holds what was told."""
+        async with self.places["intake"].db.transaction() as tx:
+            for row in await tx.rows(_SIGNED, {"h": home.id, "paper": pdf(home.marks["told"])}):
+                home.ids["intake"] |= {"consent_id": row.consent_id, "scan_id": row.id}
 
     async def _at_the_desks(self, home: Home) -> None:
         for row in await self.rows("intake", "select id, to_unit from referral where household_id = :h order by to_unit", h=home.id):
