@@ -12,8 +12,8 @@ from services.intake.parameters import Parameters, parameters_on
 from services.intake.receipt_number import local_day
 from services.intake.typed import Typed
 from shared.runtime.auth import Signed, Staff
-from shared.runtime.database import Rd
-from shared.runtime.policies import Gate
+from shared.runtime.database import Rd, Read
+from shared.runtime.policies import Gate, Level
 from shared.runtime.problems import NotFound
 from shared.runtime.rights import enters, refusal, rights_in
 
@@ -91,3 +91,9 @@ def part_only(request: Request) -> None:
 
 
 PartOnly = Depends(part_only)
+
+
+def writable(handle: Read, household_id: UUID) -> None:
+    """世帯か、その受付を読んだあとで。緊急閲覧は読むだけ。Raises NotAllowed."""
+    if handle.rights:
+        handle.rights.check(Level.WRITE, household_id)

@@ -12,6 +12,7 @@ from services.intake.sheet import Sheet
 from shared.runtime import telemetry
 from shared.runtime.announce import referral_targets
 from shared.runtime.database import Transaction
+from shared.runtime.policies import Level
 from shared.runtime.problems import NotFound, Refusal
 
 HOUSEHOLD_GONE = "つなぐ世帯が見つかりません。候補から選び直すか、新しい世帯として受け付けてください。"
@@ -67,6 +68,9 @@ async def _linked(tx: Transaction, sheet: Sheet) -> Household | None:
     if sheet.household_id is None:
         return None
     try:
-        return await household_store.load(tx, sheet.household_id, lock=True)
+        known = await household_store.load(tx, sheet.household_id, lock=True)
     except NotFound:
         raise ConsultationIncomplete(fields={"household_id": HOUSEHOLD_GONE}) from None
+    if tx.rights:
+        tx.rights.check(Level.WRITE, known.id)  # a glass only reads
+    return known

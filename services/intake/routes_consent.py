@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from services.intake import consent, consent_form, consent_lists, consent_scan_store, consent_store, consent_views, household_store, pages, spoken
-from services.intake.access import Desk, OnDay, Today
+from services.intake.access import Desk, OnDay, Today, writable
 from services.intake.consent import ConsentIncomplete, NothingToWithdraw
 from services.intake.consent_form import Reader
 from services.intake.household import Household
@@ -85,6 +85,7 @@ async def show(request: Request, household_id: UUID, rd: Rd, staff: Desk, today:
 async def give(request: Request, household_id: UUID, tx: Tx, staff: Desk, today: OnDay) -> Response:
     """同意を書く。二度押しは一つの同意になる。"""
     home = await household_store.load(tx, household_id)
+    writable(tx, home.id)
     typed = consent_form.as_typed(await request.form(max_files=0))
     try:
         days = today.parameters.consent_days
@@ -104,6 +105,7 @@ async def give(request: Request, household_id: UUID, tx: Tx, staff: Desk, today:
 async def withdraw(request: Request, household_id: UUID, tx: Tx, staff: Desk, today: OnDay) -> Response:
     """撤回を受ける。写しを持つ窓口に知らせ、受領を待つ。"""
     home = await household_store.load(tx, household_id)
+    writable(tx, home.id)
     typed = consent_form.as_typed(await request.form(max_files=0))
     try:
         wish = Reader(typed, home, today.date).wish(tx.now, staff.name)

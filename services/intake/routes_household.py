@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from services.intake import candidate_search, following, household, household_store, lists, member_form, pages
-from services.intake.access import Desk, Fields, Form, HeaderReader, HouseholdReader, OnDay, PartOnly, Today
+from services.intake.access import Desk, Fields, Form, HeaderReader, HouseholdReader, OnDay, PartOnly, Today, writable
 from services.intake.consultation import StaffRef
 from services.intake.household import Household, LeavingDateWrong, MemberAlreadyLeft
 from services.intake.member_form import MemberFormIncomplete
@@ -85,11 +85,6 @@ async def header(request: Request, household_id: UUID, rd: Rd, staff: HeaderRead
     return render(request, "household_header.html", {"home": home, "first": first, "lines": lines, "today": today.date})
 
 
-def _writable(handle: Read, home: Household) -> None:
-    if handle.rights:
-        handle.rights.check(Level.WRITE, home.id)
-
-
 def _onward(request: Request, home: Household, followed: bool) -> Response:
     """保護が始まった世帯は、もう開けないことが多い。"""
     return redirect(request, "/intake/protection/declared" if followed else f"/intake/households/{home.id}")
@@ -99,7 +94,7 @@ def _onward(request: Request, home: Household, followed: bool) -> Response:
 async def edit(request: Request, household_id: UUID, member_id: UUID, rd: Rd, staff: Desk, today: OnDay) -> Response:
     """世帯員の訂正の様式。電話も入っているので、書いてよい職員にだけ（緊急閲覧は読むだけ）。"""
     home = await household_store.load(rd, household_id)
-    _writable(rd, home)
+    writable(rd, home.id)
     member = home.member(member_id)
     await audit.record(rd, staff, "view", "member", member.id, household_id=home.id, returned=pages.given(rd, home.id), purpose="intake")
     values = {"member": member, "home": home, "typed": pages.person_typed(member.person), "version": member.version, "errors": {}, "conflict": None}
@@ -109,7 +104,7 @@ async def edit(request: Request, household_id: UUID, member_id: UUID, rd: Rd, st
 @router.post("/households/{household_id}/members/{member_id}", responses=refusals(ChangedMeanwhile, MemberAlreadyLeft, MemberFormIncomplete))
 async def correct(request: Request, household_id: UUID, member_id: UUID, tx: Tx, staff: Desk, today: OnDay, fields: Fields, posted: Form) -> Response:
     home = await household_store.load(tx, household_id, lock=True)
-    _writable(tx, home)
+    writable(tx, home.id)
     member = home.member(member_id)
     values = pages.choices(today.date) | {"member": member, "home": home, "typed": posted.typed.row("") | {"phone": posted.typed.one("phone")}}
     values |= {"version": member.version, "errors": {}, "conflict": None, "today": today.date}
@@ -132,7 +127,7 @@ async def correct(request: Request, household_id: UUID, member_id: UUID, tx: Tx,
 async def join(request: Request, household_id: UUID, tx: Tx, staff: Desk, today: OnDay, fields: Fields, posted: Form) -> Response:
     """世帯員を加える。"""
     home = await household_store.load(tx, household_id, lock=True)
-    _writable(tx, home)
+    writable(tx, home.id)
     try:
         person = member_form.person(posted.typed, fields, today.date, None)
     except MemberFormIncomplete as incomplete:
@@ -151,7 +146,7 @@ async def join(request: Request, household_id: UUID, tx: Tx, staff: Desk, today:
 async def leave(request: Request, household_id: UUID, member_id: UUID, tx: Tx, staff: Desk, today: OnDay) -> Response:
     """死亡・転出などで世帯を離れる。"""
     home = await household_store.load(tx, household_id, lock=True)
-    _writable(tx, home)
+    writable(tx, home.id)
     reason, effective_on = member_form.leaving(await request.form(), today.date)
     outcome = household.leave(home, member_id, reason, effective_on, today=today.date, basis=BASIS)
     await household_store.change(tx, outcome.state.member(member_id))

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from services.intake import amendment, consultation, drafts, household_store, lists, pages, record_form, spoken, store
-from services.intake.access import Desk, Fields, OnDay, RecordReader, RegisterReader, Today
+from services.intake.access import Desk, Fields, OnDay, RecordReader, RegisterReader, Today, writable
 from services.intake.consultation import AlreadyWithdrawn, Consultation, ConsultationIncomplete, StaffRef
 from services.intake.lists import Entry, Filter, State
 from shared.contracts.consultation import ConsentState
@@ -133,6 +133,7 @@ async def record(request: Request, consultation_id: UUID, rd: Rd, staff: RecordR
 async def correct(request: Request, consultation_id: UUID, tx: Tx, staff: Desk, today: OnDay, posted: record_form.Form) -> Response:
     """訂正する。ほかの職員が先に直していれば、両方を並べて、打った内容のまま見比べてもらう（409）。"""
     one = await store.load(tx, consultation_id, lock=True)
+    writable(tx, one.household_id)
     screen = Record(request, tx, staff, today)
     try:
         content = record_form.content(posted, today.date)
@@ -151,6 +152,7 @@ async def correct(request: Request, consultation_id: UUID, tx: Tx, staff: Desk, 
 async def withdraw(request: Request, consultation_id: UUID, tx: Tx, staff: Desk) -> Response:
     """取り消す。理由は区分、事情の文はこの窓口に残る。"""
     one = await store.load(tx, consultation_id, lock=True)
+    writable(tx, one.household_id)
     reason, note = record_form.withdrawal(await request.form())
     facts = await store.live_facts(tx, one.id)
     outcome = amendment.withdraw(one, reason, note, facts=facts, by=StaffRef(staff.sub, staff.name), at=tx.now)
@@ -163,6 +165,7 @@ async def withdraw(request: Request, consultation_id: UUID, tx: Tx, staff: Desk)
 async def refer(request: Request, consultation_id: UUID, tx: Tx, staff: Desk, today: OnDay) -> Response:
     """あとからつなぐ。"""
     one = await store.load(tx, consultation_id, lock=True)
+    writable(tx, one.household_id)
     targets = frozenset(unit.unit for unit in await referral_targets(tx))
     to = record_form.targets(await request.form())
     members = tuple(dict.fromkeys([one.subject_id, *await store.members_with_facts(tx, one.id)]))

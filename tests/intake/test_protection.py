@@ -17,6 +17,7 @@ from shared.contracts.protection import ConflictDeclared, ProtectionDeclared, Pr
 from shared.runtime.auth import Staff
 from shared.runtime.problems import ChangedMeanwhile
 from tests.intake.conftest import COLLEAGUE, COORDINATOR, MANAGER, RECEPTION, Desk, sheet
+from tests.intake.test_consent_at_the_desk import paper
 from tests.intake.test_households import home, looked_up
 from tests.intake.test_reception import MOTHER_AND_SON
 
@@ -279,4 +280,16 @@ async def test_whoever_has_a_glass_reads_a_protected_household_without_its_place
         assert row.phone not in page.text
         assert "架空市役所気付" not in page.text
     assert (await desk.get(f"{path}/members/{people['見本 文子']}", COLLEAGUE)).status_code == 403
-    assert (await desk.post(f"{path}/members", {"name": "見本 次郎"}, COLLEAGUE)).status_code == 403
+    (one,) = await desk.rows("select id from consultation where household_id = :h", h=household)
+    record, said = f"/intake/consultations/{one.id}", len(await desk.said())
+    for door, form in {
+        f"{path}/members": {"name": "見本 次郎"},
+        f"{path}/consents": paper(people["見本 文子"]),
+        f"{path}/consents/withdraw": {"withdrawal_id": str(uuid4()), "member_id": str(people["見本 文子"]), "scope": "all", "reason": "person_asked"},
+        f"{record}/correct": {"version": "1", "text": "書きかえ", "urgency": "C", "consent": "given"},
+        f"{record}/withdraw": {"reason": "mistake", "note": ""},
+        f"{record}/referrals": {"refer_to": "cases-poverty"},
+        "/intake/new": sheet(household_id=str(household)),
+    }.items():
+        assert (await desk.post(door, form, COLLEAGUE)).status_code == 403, door
+    assert len(await desk.said()) == said
