@@ -169,9 +169,9 @@ class Layout:
         return Program("keeper", argv, {**process_environment(), **told}, str(ROOT), UNITS, fingerprint=code)
 
     def _more_workers(self, number: int) -> list[Program]:
-        """同じユニットのもう一つの運び手。どちらか一方が lease を持ち、もう一方は控える。"""
+        """同じユニットのもう一つの運び手。どちらか一方が lease を持ち、もう一方は控える。聞くだけのユニット（コンソール）は一つでよい。"""
         programs = []
-        for unit in speakers(self.units):
+        for unit in (unit for unit in self.units if unit.publishes):
             name = f"{unit.code}-{number}"
             told = {"ROLES": "worker", "INSTANCE": name, "LISTEN_PORT": str(self.internal(name))}
             programs.append(self._unit_program(unit, name, {**self.environment(unit), **told}))
