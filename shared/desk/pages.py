@@ -105,6 +105,7 @@ def frame(request: Request) -> dict[str, Any]:
         "navigation": _navigation(request, staff),
         "unit": getattr(request.app.state, "unit", None),
         "path": request.url.path,
+        "lock_minutes": getattr(getattr(request.app.state, "settings", None), "screen_lock_minutes", 0),
         "fragment": is_fragment(request),
     }
 

@@ -57,7 +57,8 @@ class SignInNeeded(Exception):
 
 
 class SignInAgain(Exception):
-    """Signed in, but too long ago for this step: pages go to the sign-in and prove once more who sits there, fragments and JSON get a link."""
+    """Signed in, but too long ago for this step, or the screen was locked since: pages go to the sign-in and prove once more
+    who sits there, fragments and JSON get a link."""
 
 
 class AccountEnded(NotAllowed):
@@ -96,6 +97,8 @@ def signed_in(request: Request) -> Staff:
     ticket: Ticket | None = getattr(request.state, "ticket", None)
     if staff is None and ticket and ticket.valid_to and ticket.account_ended():
         raise AccountEnded(ticket.valid_to)
+    if staff is None and ticket and getattr(request.state, "away", False):
+        raise SignInAgain
     if staff is None:
         raise SignInNeeded
     return staff

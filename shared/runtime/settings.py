@@ -18,7 +18,7 @@ class Profile(StrEnum):
 
 class Settings(BaseSettings):
     """Environment: PROFILE, DATABASE_URL, NATS_URL, NATS_NKEY_SEED, LISTEN_HOST, LISTEN_PORT, ROLES, PUBLIC_URL, TICKET_KEYS, OIDC_*,
-    OTLP_ENDPOINT, CITY_PARAMETERS, DISK_FOLDER, ANCHORS."""
+    OTLP_ENDPOINT, CITY_PARAMETERS, DISK_FOLDER, ANCHORS, SCREEN_LOCK_MINUTES."""
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True)
 
@@ -47,6 +47,8 @@ class Settings(BaseSettings):
     city_parameters: Path | None = None
     #: the heads of the audit's chain are left here once a day; best a folder that this process may only add to, kept by the auditor
     anchors: Path | None = None
+    #: minutes without a key or a pointer until the screen is covered; 0 leaves that to the operating system. desk.md §3.2 (project default)
+    screen_lock_minutes: int = Field(default=5, ge=0, le=60)
     instance: str = Field(default_factory=lambda: f"{os.uname().nodename}-{os.getpid()}")
 
     @property

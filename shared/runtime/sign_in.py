@@ -11,7 +11,7 @@ from authlib.integrations.base_client import OAuthError
 from authlib.integrations.starlette_client import OAuth
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from httpx2 import HTTPError
+from httpx2 import AsyncClient, HTTPError
 from joserfc.errors import JoseError
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.middleware.sessions import SessionMiddleware
@@ -24,7 +24,7 @@ from shared.runtime.database import Database
 from shared.runtime.sessions import end_sessions
 from shared.runtime.settings import Profile, Settings
 from shared.runtime.telemetry import log
-from shared.runtime.ticket import SKEW, Ticket, cookie_header, seal
+from shared.runtime.ticket import AWAY_COOKIE, SKEW, Ticket, away_header, cookie_header, seal
 
 #: called with every ticket before it is handed out; what it raises of the database refuses the sign-in
 OnSignIn = Callable[[Request, Ticket], Awaitable[None]]
@@ -34,8 +34,13 @@ MAX_AGE = 300
 #: seconds by which the issuer's clock may differ from ours
 LEEWAY = 120
 AWAY = "職員認証につながりません。少し待って、もう一度お試しください。続くときはシステム担当へ連絡してください。"
+NO_LOCK = "職員認証につながらないので、画面をロックできません（いまロックすると戻れません）。端末のロックを使ってください。"
 REFUSED = "サインインを確かめられませんでした。もう一度はじめからサインインしてください。"
 NOT_KEPT = "サインインを記録できませんでした。少し待って、もう一度お試しください。続くときはシステム担当へ連絡してください。"
+
+
+def _metadata(settings: Settings) -> str:
+    return settings.oidc_issuer.rstrip("/") + "/.well-known/openid-configuration"
 
 
 def _client(settings: Settings) -> Any:
@@ -44,7 +49,7 @@ def _client(settings: Settings) -> Any:
         "desk",
         client_id=settings.oidc_client_id,
         client_secret=settings.oidc_client_secret.get_secret_value(),
-        server_metadata_url=settings.oidc_issuer.rstrip("/") + "/.well-known/openid-configuration",
+        server_metadata_url=_metadata(settings),
         client_kwargs={"scope": "openid profile", "code_challenge_method": "S256"},
     )
     return oauth.desk
@@ -69,6 +74,14 @@ def _proved_again(claims: dict[str, Any], ticket: Ticket, settings: Settings) ->
     silent = "auth_time" not in claims and settings.profile is Profile.PRODUCTION
     if silent or time.time() - ticket.auth_time > MAX_AGE + SKEW:
         raise ClaimsUnreadable("auth_time")
+
+
+async def _reachable(settings: Settings) -> bool:
+    try:
+        async with AsyncClient(timeout=2) as http:
+            return (await http.get(_metadata(settings))).is_success
+    except (HTTPError, OSError):
+        return False
 
 
 def _answer(request: Request, sentence: str, status: int) -> HTMLResponse:
@@ -105,7 +118,9 @@ def sign_in_routes(settings: Settings, on_sign_in: OnSignIn) -> APIRouter:
 
     @router.get("/login", response_model=None)
     async def login(request: Request, next: str = "/", again: bool = False) -> Response:
-        """`again`: the issuer asks the person anew, whatever session it still has."""
+        """`again`: the issuer asks the person anew, whatever session it still has. So it does when somebody left this browser: the issuer's own
+        session would let in whoever sits down next, under the name of whoever left."""
+        again = again or AWAY_COOKIE in request.cookies
         request.session.update(next=safe_next(next), again=again)
         more = {"prompt": "login", "max_age": MAX_AGE} if again else {}
         try:
@@ -134,12 +149,23 @@ def sign_in_routes(settings: Settings, on_sign_in: OnSignIn) -> APIRouter:
             return _answer(request, NOT_KEPT, 503)
         response = RedirectResponse(safe_next(request.session.pop("next", "/")), status_code=303)
         response.headers.append("set-cookie", cookie_header(seal(ticket, settings)))
+        response.headers.append("set-cookie", away_header(False))
         return response
 
     @router.get("/back", response_model=None)
     async def back(request: Request) -> Response:
         """Where a window ends that was opened to sign in again beside a form."""
         return render(request, "desk/signed_back.html", {})
+
+    @router.post("/lock", response_model=None)
+    async def lock(request: Request) -> Response:
+        """席を外す。サインインは続くが、だれが座っているかを確かめ直すまで、どの窓口も何も見せない。"""
+        if not await _reachable(settings):  # whoever is locked out by an outage cannot work on
+            return _answer(request, NO_LOCK, 503)
+        request.state.staff = None
+        response = render(request, "desk/locked.html", {})
+        response.headers.append("set-cookie", away_header(True))
+        return response
 
     @router.post("/logout", response_model=None)
     async def logout(request: Request) -> Response:
@@ -149,6 +175,7 @@ def sign_in_routes(settings: Settings, on_sign_in: OnSignIn) -> APIRouter:
         request.state.staff = None
         response = render(request, "desk/signed_out.html", {"told": told})
         response.headers.append("set-cookie", cookie_header("", max_age=0))
+        response.headers.append("set-cookie", away_header(True))
         return response
 
     return router

@@ -13,8 +13,12 @@ from shared.desk.wareki import JST
 from shared.runtime.settings import Settings
 
 COOKIE = "__Host-desk"
+#: somebody left this browser (locked the screen, signed out): nothing is shown until a person has proved at the issuer who they are
+AWAY_COOKIE = "__Host-desk-away"
 #: seconds; desk.md §3.2 (project default): 30 min idle, 10 h absolute, re-sealed at most once a minute
 IDLE, ABSOLUTE, RENEW = 30 * 60, 10 * 3600, 60
+#: seconds; longer than any session an issuer keeps open by itself
+AWAY = 30 * 86_400
 #: seconds by which the clocks of two of our own machines may differ
 SKEW = 60
 #: what a browser keeps in one cookie; anything longer was not sealed by us
@@ -86,3 +90,7 @@ def renewed(ticket: Ticket, settings: Settings, now: float | None = None) -> str
 
 def cookie_header(value: str, max_age: int = ABSOLUTE) -> str:
     return f"{COOKIE}={value}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={max_age}"
+
+
+def away_header(away: bool) -> str:
+    return f"{AWAY_COOKIE}={'1' if away else ''}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={AWAY if away else 0}"

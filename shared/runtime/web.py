@@ -35,7 +35,7 @@ from shared.runtime.rights import may_ask_for_glass
 from shared.runtime.sessions import EndedSessions
 from shared.runtime.settings import Profile, Settings
 from shared.runtime.sign_in import OnSignIn, SessionMiddleware, login_session, sign_in_routes
-from shared.runtime.ticket import COOKIE, Ticket, cookie_header, renewed, unseal
+from shared.runtime.ticket import AWAY_COOKIE, COOKIE, Ticket, cookie_header, renewed, unseal
 from shared.runtime.unit import Unit
 from shared.runtime.unsigned import sign_in_again, sign_in_needed
 
@@ -118,12 +118,12 @@ class DeskMiddleware:
             return
         request = Request(scope)
         ticket = await self._ticket(request)
-        ended = ticket is not None and ticket.account_ended()
-        request.state.ticket = ticket
-        request.state.staff = staff_of(ticket) if ticket and not ended else None
+        request.state.ticket, request.state.away = ticket, AWAY_COOKIE in request.cookies
+        works = ticket is not None and not ticket.account_ended() and not request.state.away
+        request.state.staff = staff_of(ticket) if ticket and works else None
         request.state.request_id = uuid.uuid4().hex[:12]
         audit.seat.set(audit.Seat(str(ticket.sid) if ticket else None, request.client.host if request.client else None))
-        fresh = renewed(ticket, self.settings) if ticket and not ended else None
+        fresh = renewed(ticket, self.settings) if ticket and works else None
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

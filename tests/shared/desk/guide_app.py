@@ -47,6 +47,8 @@ class Heard:
     saves: list[dict[str, str]] = field(default_factory=list)
     answer: str = "saved"
     slot_status: int = 200
+    locks: int = 0
+    lock_status: int = 200
     streams: list["asyncio.Queue[str]"] = field(default_factory=list)
     last_event_ids: list[str] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
@@ -70,7 +72,9 @@ class Frame:
             await send(message)
 
         if scope["type"] == "http":
-            scope.setdefault("state", {})["staff"] = SimpleNamespace(name="佐藤 花子", roles=frozenset({"reception"}), role_label="受付")
+            scope.setdefault("state", {})["staff"] = SimpleNamespace(
+                sub="uketsuke-1", name="佐藤 花子", roles=frozenset({"reception"}), role_label="受付"
+            )
         await self.app(scope, receive, with_headers)
 
 
@@ -274,6 +278,15 @@ def create(heard: Heard) -> Starlette:
                     request, "desk/problem.html", {"title": "見つかりません", "sentence": "番号を確かめるか、一覧から開いてください。"}, status=404
                 )
 
+    async def lock(request: Request) -> Response:
+        heard.locks += 1
+        return Response(status_code=heard.lock_status)
+
+    async def back(request: Request) -> Response:
+        """Whoever signed in again: `?as=` another person."""
+        request.state.staff.sub = request.query_params.get("as", request.state.staff.sub)
+        return render(request, "desk/signed_back.html", {})
+
     async def livez(request: Request) -> Response:
         return Response(status_code=200)
 
@@ -290,6 +303,8 @@ def create(heard: Heard) -> Starlette:
             Route("/slot", slot),
             Route("/stream", stream),
             Route("/problem/{kind}", problem),
+            Route("/auth/lock", lock, methods=["POST"]),
+            Route("/auth/back", back),
             Route("/livez", livez),
             Mount("/static/desk", DeskFiles()),
         ],
@@ -297,6 +312,7 @@ def create(heard: Heard) -> Starlette:
     )
     app.state.unit = SimpleNamespace(root=HERE, migrations=())
     app.state.navigation = NAVIGATION
+    app.state.settings = SimpleNamespace(screen_lock_minutes=5)
     return app
 
 

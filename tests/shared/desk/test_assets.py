@@ -14,7 +14,7 @@ from shared.desk import assets
 from shared.desk.assets import HERE, PACKAGES, AssetsFailed, Lock, Package
 from shared.desk.files import STATIC
 
-OURS = ("desk.js", "ime.js", "shortcuts.js")
+OURS = ("away.js", "desk.js", "ime.js", "shortcuts.js")
 
 
 def test_the_lock_pins_every_package_by_sha512_and_names_no_server() -> None:
@@ -97,7 +97,7 @@ def test_where_node_is_missing_npm_comes_from_the_wheel(monkeypatch: pytest.Monk
 def test_the_scripts_of_a_page_keep_to_their_budget() -> None:
     ours = sum((STATIC / name).stat().st_size for name in OURS)
     assert {path.name for path in STATIC.glob("*.js")} == set(OURS)
-    assert ours <= 14.5 * 1024  # 14 and the countdown of a break-glass
+    assert ours <= 17.5 * 1024  # 14, the countdown of a break-glass and the locked screen
     assets.install(tell=lambda line: None)
     theirs = sum((STATIC / "vendor" / name).stat().st_size for name in ("htmx.min.js", "hx-sse.min.js"))
     assert ours + theirs <= 60_000

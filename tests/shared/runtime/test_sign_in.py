@@ -83,7 +83,7 @@ async def test_a_person_comes_in_with_roles_and_domains_under_the_office_s_own_n
 async def test_the_cookies_are_for_this_host_and_no_script(browser: Browser) -> None:
     login = await browser.client.get("/auth/login")
     answer = await browser.sign_in()
-    (ticket,) = [part for part in answer.headers.get_list("set-cookie") if part.startswith(COOKIE)]
+    (ticket,) = [part for part in answer.headers.get_list("set-cookie") if part.startswith(COOKIE + "=")]
     assert {"Path=/", "Secure", "HttpOnly", "SameSite=Lax"} <= {part.strip() for part in ticket.split(";")}
     assert "Domain" not in ticket
     under_way = login.headers["set-cookie"].lower()
@@ -233,16 +233,16 @@ async def test_who_proves_again_goes_on_with_the_session_and_another_person_gets
     before = ticket_for(HANA)
     cookie = signed_cookies(HANA, browser.settings, before)["cookie"]
     asked = await browser.begin("?again=1")
-    answer = await browser.come_back(asked, cookie=cookie + "; " + _under_way(browser))
+    answer = await browser.come_back(asked, cookie=cookie + "; " + under_way(browser))
     assert (browser.ticket(answer) or before).sid == before.sid
     issuer.claims["staff_id"] = "uketsuke-2"
     asked = await browser.begin("?again=1")
-    other = browser.ticket(await browser.come_back(asked, cookie=cookie + "; " + _under_way(browser)))
+    other = browser.ticket(await browser.come_back(asked, cookie=cookie + "; " + under_way(browser)))
     assert other
     assert other.sid != before.sid
 
 
-def _under_way(browser: Browser) -> str:
+def under_way(browser: Browser) -> str:
     return "; ".join(f"{cookie.name}={cookie.value}" for cookie in browser.client.cookies.jar)
 
 
