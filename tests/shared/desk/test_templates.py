@@ -78,7 +78,7 @@ def test_a_macro_escapes_everything_it_is_given(file: str, name: str) -> None:
     assert "&lt;script&gt;" in written or not set(macro.arguments) - {"columns", "sticky"}
 
 
-STAFF = SimpleNamespace(name=EVIL, roles=frozenset({"reception"}), role_label=EVIL)
+STAFF = SimpleNamespace(sub=EVIL, name=EVIL, roles=frozenset({"reception"}), role_label=EVIL)
 PAGES: dict[str, dict[str, Any]] = {
     "desk/layout.html": {},
     "desk/keys.html": {},
@@ -89,6 +89,7 @@ PAGES: dict[str, dict[str, Any]] = {
     "desk/not_allowed.html": {"sentence": EVIL, "who_can": EVIL},
     "desk/conflict.html": {"title": EVIL, "sentence": EVIL, "theirs": {EVIL: EVIL}, "yours": {EVIL: EVIL}},
     "desk/sign_in_again.html": {"sentence": EVIL},
+    "desk/locked.html": {},
     "desk/signed_back.html": {},
     "desk/signed_out.html": {"told": False},
     "desk/slot_unavailable.html": {"url": EVIL, "label": EVIL},
@@ -153,13 +154,15 @@ def test_pages_are_never_kept_by_a_cache() -> None:
 
 def test_navigation_shows_what_the_roles_allow_in_order_and_marks_where_one_is() -> None:
     entries = [SimpleNamespace(label="運用", href="/ops", roles=("operator",), order=1), *reversed(NAVIGATION)]
-    page = text_of(render(request_to("/b1/42", SimpleNamespace(name="佐藤", roles=frozenset({"reception"}))), "desk/signed_out.html", {})).replace(
-        "\n", ""
-    )
+    page = text_of(
+        render(request_to("/b1/42", SimpleNamespace(sub="uketsuke-1", name="佐藤", roles=frozenset({"reception"}))), "desk/signed_out.html", {})
+    ).replace("\n", "")
     assert page.index(">受付<") < page.index(">担当ケース<")
     assert '<a href="/b1" aria-current="page">' in page
     assert page.count("aria-current") == 1
-    with_operator = render(request_to("/", SimpleNamespace(name="佐藤", roles=frozenset({"reception"})), entries), "desk/signed_out.html", {})
+    with_operator = render(
+        request_to("/", SimpleNamespace(sub="uketsuke-1", name="佐藤", roles=frozenset({"reception"})), entries), "desk/signed_out.html", {}
+    )
     assert "運用" not in text_of(with_operator)
 
 
