@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from shared.runtime.auth import ROLE_LABELS, Staff
 from shared.runtime.testing import ticket_for
-from shared.runtime.ticket import ABSOLUTE, COOKIE, IDLE, japan_day, seal
+from shared.runtime.ticket import ABSOLUTE, AWAY_COOKIE, COOKIE, IDLE, japan_day, seal
 from shared.runtime.web import MB
 from tests.rights.town import CANARIES, WORDS, Place, guarded, matrix, people, person, routes, table
 
@@ -86,6 +86,14 @@ async def test_a_bad_ticket_opens_no_door(place: Place, kind: str) -> None:
         assert as_page.led_to_sign_in or as_page.status == 401, f"{method} {path}: {as_page.status}"
         assert as_json.status == 401, f"{method} {path}: {as_json.status}"
         assert not [word for word in CANARIES if word in as_page.body + as_json.body], f"{method} {path}"
+
+
+async def test_a_locked_screen_opens_no_door(place: Place) -> None:
+    left = {"cookie": f"{COOKIE}={sealed(place)}; {AWAY_COOKIE}=1"}
+    for method, path, _ in guarded(place.unit):
+        answer = await place.ask(method, place.path(path, real=method == "GET"), left | {"accept": "application/json"})
+        assert (answer.status, "サインインし直して" in answer.body) == (403, True), f"{method} {path}: {answer.status}"
+        assert not [word for word in CANARIES if word in answer.body], f"{method} {path}"
 
 
 async def test_an_account_past_its_last_day_opens_no_door(place: Place) -> None:
