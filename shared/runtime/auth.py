@@ -120,16 +120,3 @@ def recently(minutes: int = 5) -> Any:
 
 
 Recent = Annotated[Staff, recently()]
-
-
-def requires(*roles: str, domain: str | None = None) -> Any:
-    """`Depends` that gives the Staff who holds one of `roles` (and, for caseworkers, works in `domain`), else NotAllowed."""
-
-    def check(staff: Signed) -> Staff:
-        held = staff.roles & frozenset(roles)
-        if held and (domain is None or domain in staff.domains or held - {"caseworker"}):
-            return staff
-        wanted = "・".join(ROLE_LABELS[role] for role in roles)
-        raise NotAllowed(f"この画面は「{wanted}」の担当者のための画面です。", who_can=KEEPER)
-
-    return Depends(check)

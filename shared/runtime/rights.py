@@ -18,7 +18,7 @@ from shared.contracts.access import BreakGlassOpened, BreakGlassReviewed
 from shared.contracts.conference import ConferenceClosed, ConferenceConvened
 from shared.contracts.event import Event
 from shared.contracts.protection import ConflictCleared, ConflictDeclared, ProtectionDeclared, ProtectionLifted
-from shared.runtime.auth import ROLE_LABELS, Signed, Staff
+from shared.runtime.auth import KEEPER, ROLE_LABELS, Signed, Staff
 from shared.runtime.policies import NOTHING, ORDINARY, Gate, Level, Place, Reader, Sight, Standing, may, may_enter, sight
 from shared.runtime.problems import NotAllowed, NotFound
 from shared.runtime.ticket import japan_day
@@ -156,7 +156,7 @@ def may_ask_for_glass(staff: Staff | None) -> bool:
 def refusal(place: Place, gate: Gate) -> NotAllowed:
     """Says who may, found by asking the policies for each role."""
     able = [label for role, label in ROLE_LABELS.items() if may_enter(Reader(frozenset({role}), frozenset({place.domain})), place, gate)]
-    return NotAllowed(f"この画面は「{'・'.join(able)}」の担当者のための画面です。", who_can="所属の管理者（職員と権限の担当）")
+    return NotAllowed(f"この画面は「{'・'.join(able)}」の担当者のための画面です。", who_can=KEEPER)
 
 
 def rights_in(request: Request) -> Rights:

@@ -15,8 +15,10 @@ from sqlalchemy.exc import OperationalError
 
 from shared.contracts.session import SessionsRevoked
 from shared.messaging import Handlers
-from shared.runtime.auth import Recent, Signed, Staff, codes_only, requires
+from shared.runtime.auth import Recent, Signed, Staff, codes_only
 from shared.runtime.database import Database
+from shared.runtime.policies import Gate
+from shared.runtime.rights import enters
 from shared.runtime.sessions import EndedSessions, end_sessions, hear_sessions
 from shared.runtime.testing import signed_cookies, ticket_for
 from shared.runtime.ticket import ABSOLUTE, Ticket, japan_day
@@ -36,7 +38,7 @@ async def page(staff: Signed) -> dict[str, str]:
 
 
 @router.post("/export")
-async def export(staff: Annotated[Staff, requires("reception")], recent: Recent) -> dict[str, str]:
+async def export(staff: Annotated[Staff, enters(Gate.RECEIVE)], recent: Recent) -> dict[str, str]:
     return {"shown": SECRET}
 
 

@@ -9,9 +9,11 @@ from fastapi import APIRouter, Form
 from httpx2 import ASGITransport, AsyncClient
 from sqlalchemy import text
 
-from shared.runtime.auth import Staff, requires
+from shared.runtime.auth import Staff
 from shared.runtime.database import Tx
+from shared.runtime.policies import Gate
 from shared.runtime.problems import Refusal
+from shared.runtime.rights import enters
 from shared.runtime.testing import signed_cookies
 from shared.runtime.unit import all_units
 from shared.runtime.web import create_web
@@ -28,7 +30,7 @@ router = APIRouter()
 
 
 @router.post("/things")
-async def add_thing(name: Annotated[str, Form()], tx: Tx, staff: Annotated[Staff, requires("reception")]) -> dict[str, str]:
+async def add_thing(name: Annotated[str, Form()], tx: Tx, staff: Annotated[Staff, enters(Gate.RECEIVE)]) -> dict[str, str]:
     await tx.execute(
         text("insert into audit (at, actor, action, object_kind, object_id) values (now(), :a, 'create', 'thing', :n)"), {"a": staff.sub, "n": name}
     )
