@@ -34,7 +34,6 @@ SHEET = {
 EVIDENCE, NOTE, PRIVATE, MEMO, ENDED = "目印の証書", "目印の経過", "目印の私見", "目印のメモ", "目印の終わり"
 WORDS = ("目印", "カナリア", "メジルシ", "ひわ男", "ヒワオ", "0558-00-4242", "0558004242", "1943-04-01", "小鳥がいる")
 UNITS = ("intake", "cases-elderly", "cases-poverty", "cases-center", "outreach", "notify")
-OURS = {"intake": {"disclosure"}}
 
 
 async def a_story(town: Town) -> UUID:
@@ -143,7 +142,7 @@ async def tables(town: Town, home: UUID) -> dict[str, set[str]]:
     """Where the number of the household still stands, beside the places that are declared."""
     left = {}
     for code in town.apps:
-        found = {table for table in await found_in(town.db(code), [str(home)]) if not is_declared(table)} - OURS.get(code, set())
+        found = {table for table in await found_in(town.db(code), [str(home)]) if not is_declared(code, table)}
         if found:
             left[code] = found
     return left
