@@ -252,6 +252,7 @@ async def test_giving_to_another_office_needs_the_check_for_harm_and_its_reason_
         assert (True, HARM) in await children.rows(f"select harm_checked, harm_note from {kept}"), kept
     said = await children.rows("select convert_from(payload, 'UTF8') as payload, headers::text from outbox")
     assert not any("架空の学校" in row.payload + row.headers for row in said), "the words stay in the unit"
-    assert HARM in (await children.get(f"{case}?tab=facts", staff)).text
-    of_the_center = await children.get(f"{case}?tab=facts", NOGUCHI)
-    assert (of_the_center.status_code, HARM in of_the_center.text) == (200, False)
+    for tab in ("facts", "referrals"):
+        assert HARM in (await children.get(f"{case}?tab={tab}", staff)).text
+        of_the_center = await children.get(f"{case}?tab={tab}", NOGUCHI)
+        assert (of_the_center.status_code, HARM in of_the_center.text) == (200, False)
