@@ -8,6 +8,8 @@ import nats
 from sqlalchemy import text
 
 from shared.contracts.case import CaseOpened
+from shared.contracts.event import LegalBasis, StaffId
+from shared.contracts.protection import ConflictDeclared, ConflictKind
 from shared.messaging import positions
 from shared.messaging.commands.place import Place
 from shared.messaging.commands.rehearse import handlers_of
@@ -181,7 +183,15 @@ async def test_of_an_erased_household_no_unit_keeps_a_word_and_no_table_but_the_
 async def test_what_a_law_keeps_stays_where_it_was_written_and_nowhere_else(town: Town) -> None:
     home = await a_story(town)
     await ends(town, home, 2)
+    about: dict[str, Any] = {"household_id": home, "legal_basis": LegalBasis.INTERNAL_69_2_2}
+    await town.say("intake", ConflictDeclared(**about, conflict_id=uuid4(), staff=StaffId("ito"), kind=ConflictKind.RELATIVE))
+    guards = "select 1 from conflict where household_id = :h and cleared_on is null"
+    for code in ("cases-elderly", "notify"):
+        await eventually(lambda code=code: town.rows(code, guards, h=home))  # type: ignore[misc]
     await erase(town, home, "request")
+    assert not await town.rows("notify", guards, h=home), "nothing is kept there that it would guard"
+    assert (await made_again(town, "cases-elderly", "rights")).equal
+    assert await town.rows("cases-elderly", guards, h=home), "who may not see the record still may not while it is kept"
     found = await words(town)
     assert {code for code, _ in found} == {"cases-elderly", "cases-poverty", "outreach"}
     assert {table for _, table in found} <= {"note", "fact", "case_file", "check_in", "watch"}
@@ -221,7 +231,13 @@ async def test_events_that_come_again_or_late_and_projections_made_again_bring_n
     late = CaseOpened.model_validate_json(bytes(case.payload))
     await town.say("cases-elderly", late.model_copy(update={"case_id": uuid4()}))
     await eventually(lambda: read_to_the_end(town, home), timeout=30)
-    for code, name in (("cases-elderly", "households"), ("cases-elderly", "involvement"), ("notify", "knowledge"), ("intake", "involvement")):
+    for code, name in (
+        ("cases-elderly", "households"),
+        ("cases-elderly", "involvement"),
+        ("cases-elderly", "rights"),
+        ("notify", "knowledge"),
+        ("intake", "involvement"),
+    ):
         assert (await made_again(town, code, name)).equal, f"{code} {name}"
     assert await words(town) == {}
     assert await tables(town, home) == {}
