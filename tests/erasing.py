@@ -12,7 +12,7 @@ from shared.contracts.retention import HouseholdErased
 from shared.messaging import Envelope, Handlers, Timer
 from shared.runtime.database import Database
 from shared.runtime.erasure import TIMER, hear_erasures
-from shared.runtime.unit import Unit
+from shared.runtime.unit import Stays, Unit, all_units, stays_everywhere
 
 _TABLES = """
 select c.table_name, array_agg(c.column_name::text) filter (where c.data_type = 'bytea') as binary
@@ -70,12 +70,10 @@ async def found_in(db: Database, needles: Iterable[str]) -> dict[str, set[str]]:
     return found
 
 
-def is_declared(table: str) -> bool:
+def is_declared(code: str, table: str) -> bool:
     """Where the number of an erased household may still stand, with nothing that says who it was (deploy/runbooks/retention.md)."""
-    return table.startswith("outbox") or table in DECLARED
+    return any(one.covers(table) for one in stays_of(code))
 
 
-DECLARED = {
-    "audit", "erased_household", "legal_hold", "consumer_subject", "held_event", "dead_event", "timer", "intent", "disclosure_log", "erasure",
-    "erasure_receipt", "protection", "conflict", "break_glass", "glass_request", "withdrawal_answered", "reading_mark",
-}  # fmt: skip
+def stays_of(code: str) -> tuple[Stays, ...]:
+    return (*stays_everywhere(), *(one for unit in all_units() if unit.code == code for one in unit.stays))

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from sqlalchemy.exc import DBAPIError
 
-from deploy.city import ledger, town
+from deploy.city import homes, ledger, town
 from deploy.city.commands import Command, JoinHousehold, LeaveHousehold, ReceiveConsultation, RegisterHousehold, RenewConsent
 from deploy.city.desks import desks
 from deploy.city.ledger import Ledger, Mark
@@ -59,6 +59,7 @@ async def load(databases: Mapping[str, Database], *, households: int | None, cit
             for part in parts:
                 if part.name in left:
                     await _load(part, databases, ledgers, city_parameters, progress)
+            await homes.settle(databases[INTAKE], town.whole(parts[0].until))
     return f"架空の市を読み込みました（{sum(left.values()):,} 件の出来事）。"
 
 

@@ -1,10 +1,10 @@
-"""The console's process: takes spans, shows flows. It says nothing, and hears only which sessions are over."""
+"""The console's process: takes spans, shows flows. It says nothing, and hears which sessions are over and which receipts are missing."""
 
 from typing import Any
 
 from fastapi import FastAPI
 
-from deploy.console import housekeeping
+from deploy.console import housekeeping, withdrawals
 from deploy.console.routes import router
 from shared.messaging import Handlers, Worker
 from shared.runtime.announce import Navigation
@@ -26,7 +26,7 @@ class OwnNavigation(Navigation):
 
 
 def create_worker(settings: Settings, db: Database) -> Worker:
-    return Worker(Unit.load("deploy.console"), settings, db, Handlers())
+    return Worker(Unit.load("deploy.console"), settings, db, withdrawals.hear(Handlers()))
 
 
 def create_app(settings: Settings) -> FastAPI:

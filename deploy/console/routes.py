@@ -9,14 +9,14 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from deploy.console import otlp, store
+from deploy.console import otlp, store, withdrawals
 from deploy.console.flow import FlowUnknown, NumberUnreadable, flows
 from deploy.console.housekeeping import oldest_kept
 from deploy.console.page import Drawing, drawing
 from shared.desk import render
 from shared.runtime import audit
 from shared.runtime.auth import Staff
-from shared.runtime.database import Tx
+from shared.runtime.database import Rd, Tx
 from shared.runtime.policies import Gate
 from shared.runtime.problems import NotAllowed, Refusal, refusals
 from shared.runtime.rights import enters
@@ -81,6 +81,12 @@ async def follow(
         return _page(request, typed, [], refusal)
     await audit.record(tx, staff, "view", "trace", drawn[0].trace_id)
     return _page(request, typed, drawn, None, statements)
+
+
+@router.get("/ops/withdrawals", response_class=HTMLResponse, responses=refusals(NotAllowed))
+async def missing_receipts(request: Request, staff: Operator, rd: Rd) -> HTMLResponse:
+    """G5 撤回の受領を返していない窓口。"""
+    return render(request, "withdrawals.html", {"missing": await withdrawals.standing(rd)})
 
 
 def _page(request: Request, typed: str, drawn: list[Drawing], refusal: Refusal | None, statements: bool = False) -> HTMLResponse:

@@ -36,10 +36,14 @@ def alive(pid: int) -> bool:
         return False
 
 
-def postmaster_ready(data: Path) -> bool:
-    """postmaster が自分で「ready」と書いたか（pg_ctl と同じ見分け方。接続を試さないのでパスワードも要らない）。"""
+def postmaster_says(data: Path) -> str:
+    """postmaster が自分で書いた様子（starting・ready・stopping）。pg_ctl と同じ見分け方で、接続を試さないのでパスワードも要らない。いなければ空。"""
     try:
         lines = (data / "postmaster.pid").read_text().splitlines()
     except OSError:
-        return False
-    return len(lines) >= 8 and lines[7].strip() == "ready" and alive(int(lines[0]))
+        return ""
+    return lines[7].strip() if len(lines) >= 8 and alive(int(lines[0])) else ""
+
+
+def postmaster_ready(data: Path) -> bool:
+    return postmaster_says(data) == "ready"

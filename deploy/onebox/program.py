@@ -123,13 +123,23 @@ def _signal(process: psutil.Process, number: int) -> None:
         return
 
 
+POSTMASTER = "postmaster:"
+
+
 def is_ready(probe: str) -> bool:
     """`Program.ready` に聞く。"""
     from deploy.onebox.probe import http_ok, postmaster_ready
 
-    if probe.startswith("postmaster:"):
-        return postmaster_ready(Path(probe.removeprefix("postmaster:")))
+    if probe.startswith(POSTMASTER):
+        return postmaster_ready(Path(probe.removeprefix(POSTMASTER)))
     return http_ok(probe) if probe else True
+
+
+def is_leaving(probe: str) -> bool:
+    """生きているが、もう新しい人を入れない。ほかのサーバーは、止まれと言われればひとりでに終わる。"""
+    from deploy.onebox.probe import postmaster_says
+
+    return probe.startswith(POSTMASTER) and postmaster_says(Path(probe.removeprefix(POSTMASTER))) == "stopping"
 
 
 def wait_until(done: Any, seconds: float, pause: float = 0.1) -> bool:

@@ -2,6 +2,7 @@
 
 何を動かすかは知らない。`up` が一覧を書き換えると、足りないものを起こし、要らないものを止め、仕様の変わったものを入れ替える。
 読み直せる設定（Program.reload）だけが変わったものには、止めずに合図を送る。
+PostgreSQL は SIGTERM を受けると、つながっている人が帰るまで生きたまま、新しい人を断り続ける。頼んでいないのにそうなったら、急いで止めて起こし直す。
 落ちたプログラムは間を倍にしながら（0.5 秒から 30 秒まで）起こし直す。監督者自身が kill -9 されると、子は死の合図を受けて止まる。
 """
 
@@ -20,12 +21,14 @@ import psutil
 
 from deploy.onebox import process
 from deploy.onebox.home import Home, write_private
-from deploy.onebox.program import Leftovers, Program, Running, read_wanted
+from deploy.onebox.program import Leftovers, Program, Running, is_leaving, read_wanted
 
 TICK = 0.2
 FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0
 # A program that lived this long was well: its next failure is a first failure again.
 WELL_AFTER = 30.0
+# So long may a server send its guests home by itself before it is hurried: they hold their connections for ever.
+LEAVING = 5.0
 LOG_SIZE, LOG_FILES = 10 * 1024 * 1024, 5
 
 log = logging.getLogger("supervisor")
@@ -44,6 +47,7 @@ class Child:
     last_exit: int | None = None
     retry_at: float = 0.0
     stopping_since: float | None = None
+    leaving_since: float | None = None
 
     def start(self, log_file: Path) -> None:
         program = self.program
@@ -67,6 +71,17 @@ class Child:
         if self.process and self.stopping_since is None:
             self.stopping_since = time.monotonic()
             self.process.send_signal(self.program.stop_signal)
+
+    def hurry(self) -> None:
+        """だれも頼まないのに店じまいを始め、終わらないサーバーを、ふだんの止め方で止める（そのあと、起こし直される）。"""
+        if self.process is None or self.stopping_since or not is_leaving(self.program.ready):
+            self.leaving_since = None
+            return
+        self.leaving_since = self.leaving_since or time.monotonic()
+        if time.monotonic() - self.leaving_since > LEAVING:
+            log.warning("%s takes nobody in any more, and nobody asked it to stop: stopping it to start it again", self.program.name)
+            self.restarts += 1
+            self.ask_to_stop()
 
     def insist(self) -> None:
         """頼みを聞かないプログラムを待ち切れなくなったら止める。"""
@@ -164,6 +179,7 @@ class Supervisor:
             child.ask_to_stop()
 
     def _care(self, child: Child) -> None:
+        child.hurry()
         child.insist()
         child.reap()
         if child.process is not None:

@@ -139,6 +139,7 @@ def with_retention(handlers: Handlers, city: Path | None) -> Handlers:
 
     async def sweep(tx: Transaction, on: date) -> bool:
         await accounts.forget_homes(tx, on)
+        await erasure_store.forget_accesses(tx, on, periods(on, city))
         return await sweep_leads(tx, on, city)
 
     sweep_daily(handlers, sweep)

@@ -12,6 +12,8 @@ from services.intake.retention import EraseReason, Standing
 from shared.contracts.receipt import ErasureReceived
 from shared.runtime import holds
 from shared.runtime.database import Read, Transaction
+from shared.runtime.erasure import remove_last
+from shared.runtime.retention import Periods, RecordClass
 
 _JST_DAY = "(({}) at time zone 'Asia/Tokyo')::date"
 _HOUSEHOLDS = f"""
@@ -97,6 +99,12 @@ _ONE_GONE = (
     text("delete from referral where consultation_id = :id"),
     text("delete from consultation where id = :id"),
 )
+#: 消した世帯について、だれが開き、だれに開示したか: 監査の期間だけ
+_ACCESSES = (("disclosure", "id", "at"), ("glass_request", "access_id", "asked_at"))
+_ACCESSES_OF_ERASED = """
+    select a.{key} as id, (a.{at} at time zone 'Asia/Tokyo')::date as day from {table} a join erased_household e using (household_id)
+    where not exists (select from legal_hold h where h.household_id = a.household_id and h.lifted_on is null)
+"""
 _HOLD_HOUSEHOLD = text("select id from household where id = :household_id for update")
 _WRITE = text(
     """
@@ -207,13 +215,21 @@ async def remove(tx: Transaction, household_id: UUID) -> int:
     about = {"household_id": household_id}
     await tx.execute(_COUNT_OF_HOUSEHOLD, about)
     drafts_gone = await tx.execute(_DRAFTS_OF, about)
-    return drafts_gone + sum([await tx.execute(statement, about) for statement in _GONE])
+    return drafts_gone + sum([await tx.execute(statement, about) for statement in _GONE]) + await remove_last(tx, household_id)
 
 
 async def remove_one(tx: Transaction, consultation_id: UUID) -> int:
     """受付一つ。"""
     await tx.execute(_COUNT_ONE, {"id": consultation_id})
     return sum([await tx.execute(statement, {"id": consultation_id}) for statement in _ONE_GONE])
+
+
+async def forget_accesses(tx: Transaction, on: date, periods: Periods) -> None:
+    """消した世帯の開示と緊急閲覧の記録を、監査の期間が過ぎたら消す。停止された世帯は待つ。"""
+    for table, key, at in _ACCESSES:
+        found = await tx.rows(text(_ACCESSES_OF_ERASED.format(table=table, key=key, at=at)))
+        if over := [row.id for row in found if periods.due(RecordClass.AUDIT, row.day) <= on]:
+            await tx.execute(text(f"delete from {table} where {key} = any(:ids)"), {"ids": over})  # noqa: S608
 
 
 async def write(tx: Transaction, erasure_id: UUID, household_id: UUID, reason: EraseReason, *, on: date, by: str, removed: int) -> None:

@@ -1,4 +1,5 @@
-"""`python -m shared.contracts.generate` writes schemas/, asyncapi/, CODEOWNERS and the README's event map; a test compares them.
+"""`python -m shared.contracts.generate` writes schemas/, asyncapi/, CODEOWNERS, the README's event map and what the runbook says an erasure
+leaves; a test compares them.
 
 The samples are not generated: a golden envelope, once recorded, is kept for ever.
 """
@@ -12,10 +13,12 @@ from typing import Any
 
 import shared.contracts
 from shared.contracts.event import CATALOGUE, Event
-from shared.runtime.unit import TREE, Unit, all_units
+from shared.runtime.unit import TREE, Unit, all_units, stays_everywhere
 
 HERE = Path(__file__).parent
+RETENTION = "deploy/runbooks/retention.md"
 MAP_START, MAP_END = "<!-- event map: made by python -m shared.contracts.generate -->", "<!-- end of event map -->"
+STAYS_START, STAYS_END = "<!-- what stays: made by python -m shared.contracts.generate -->", "<!-- end of what stays -->"
 
 
 def load_all() -> None:
@@ -88,6 +91,19 @@ def event_map() -> str:
     return "\n".join(lines)
 
 
+def stays() -> str:
+    """Where the number of an erased household still stands, from stays.toml and the manifests."""
+    lines = ["| どこに | 何が | なぜ | いつまで |", "|---|---|---|---|"]
+    places = [("各ユニットの ", one) for one in stays_everywhere()] + [(f"{unit.title}の ", one) for unit in all_units() for one in unit.stays]
+    lines += [f"| {whose}{' '.join(f'`{table}`' for table in one.tables)} | {one.what} | {one.why} | {one.until} |" for whose, one in places]
+    return "\n".join(lines)
+
+
+def _between(path: Path, start: str, made: str, end: str) -> str:
+    text = path.read_text(encoding="utf-8")
+    return re.sub(f"{re.escape(start)}.*?{re.escape(end)}", lambda _: f"{start}\n{made}\n{end}", text, flags=re.DOTALL)
+
+
 def codeowners() -> str:
     """Who is asked about a change, from the manifests. Everything without an owner of its own belongs to all."""
     lines = ["# made by python -m shared.contracts.generate from every unit.toml", "* @tsunagari/all"]
@@ -105,11 +121,9 @@ def pages() -> dict[Path, str]:
     files = {HERE / "schemas" / f"{event.type_name()}.json": dump(schema(event)) for event in _ours().values()}
     files |= {HERE / "asyncapi" / f"{unit.code}.json": dump(asyncapi(unit)) for unit in all_units()}
     files[TREE / "CODEOWNERS"] = codeowners()
-    readme = TREE / "README.md"
-    if readme.exists():
-        text = readme.read_text(encoding="utf-8")
-        between = f"{re.escape(MAP_START)}.*?{re.escape(MAP_END)}"
-        files[readme] = re.sub(between, lambda _: f"{MAP_START}\n{event_map()}\n{MAP_END}", text, flags=re.DOTALL)
+    for page, start, made, end in (("README.md", MAP_START, event_map, MAP_END), (RETENTION, STAYS_START, stays, STAYS_END)):
+        if (path := TREE / page).exists():
+            files[path] = _between(path, start, made(), end)
     return files
 
 

@@ -26,10 +26,12 @@ Feeds = TypeVar("Feeds", bound=OnEvents)
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A table with a primary key. `beside`: columns that are not made from events (when it was heard here); they stay as they are."""
+    """A table with a primary key. `beside`: columns that are not made from events (when it was heard here); they stay as they are.
+    `goes_last`: of an erased household it goes with the last record that is kept, not before (erasure.py)."""
 
     table: str
     beside: tuple[str, ...] = ()
+    goes_last: bool = False
 
 
 @dataclass

@@ -70,8 +70,9 @@ class Shadow:
         """The streams still tell of households that were erased here: they are no part of what is made again."""
         for kept in self._projection.tables:
             if any(row.name == "household_id" for row in await sql.rows(connection, _COLUMNS, f'"{kept.table}"')):
-                gone = f'delete from "{self.schema}"."{kept.table}" where household_id in (select household_id from erased_household)'  # noqa: S608
-                await sql.run(connection, gone)
+                with_nothing_kept = "where kept_under = '{}'" if kept.goes_last else ""
+                gone = f'delete from "{self.schema}"."{kept.table}" where household_id in (select household_id from erased_household {{}})'  # noqa: S608
+                await sql.run(connection, gone.format(with_nothing_kept))
 
     async def compare(self, connection: AsyncConnection) -> list[TableRebuilt]:
         return [await self._compare(connection, await self._shape(connection, kept)) for kept in self._projection.tables]

@@ -43,6 +43,11 @@ _SETTLED = text(
 )
 _ERASED = text("select * from erased_household where household_id = :household_id for update")
 _ALL = text("select household_id, erasure_id, erased_on from erased_household order by erased_on, household_id")
+#: who was protected, in conflict, let in by a glass or a conference, which withdrawals were answered: they guard what is kept, and go last
+_LAST = tuple(
+    text(f"delete from {table} where household_id = :household_id")  # noqa: S608
+    for table in ("protection", "conflict", "break_glass", "conference", "withdrawal_answered")
+)
 _AMONG = text("select household_id from erased_household where household_id = any(:households)")
 
 
@@ -176,9 +181,15 @@ async def remove(tx: Transaction, household_id: HouseholdId, keepers: Sequence[K
         done = Removed(0, (Kept(HOLD),))
     else:
         done = sum([await keeper.remove(tx, household_id, on, periods) for keeper in keepers], Removed())
+        done += Removed(0 if done.kept else await remove_last(tx, household_id))
     settled = {"removed": done.rows, "kept_under": list(done.kept_under), "kept_until": done.kept_until, "household_id": household_id}
     await tx.execute(_SETTLED, settled)
     return done
+
+
+async def remove_last(tx: Transaction, household_id: UUID) -> int:
+    """権限の写し（保護・利害関係・緊急閲覧・会議）。残した記録があるあいだは、それを守るので消さない。"""
+    return sum([await tx.execute(statement, {"household_id": household_id}) for statement in _LAST])
 
 
 async def erased_among(handle: Read, households: Sequence[UUID]) -> set[UUID]:

@@ -229,9 +229,8 @@ def hear_rights(handlers: "Handlers") -> None:
     """Registered in every worker."""
     from shared.messaging.projection import Kept
 
-    kept = (
-        Kept("protection"), Kept("conflict", beside=("cleared_on",)), Kept("break_glass", beside=("opened_at", "reviewed_at")), Kept("conference"),
-    )  # fmt: skip
+    beside = {"protection": (), "conflict": ("cleared_on",), "break_glass": ("opened_at", "reviewed_at"), "conference": ()}
+    kept = [Kept(table, columns, goes_last=True) for table, columns in beside.items()]
     known = handlers.projection("rights", *kept, own=True)
     for kind in _KEEP:
 

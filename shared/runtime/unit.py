@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from shared.contracts.domain import NavigationEntry
 
 #: The folder that holds `shared/` and `services/`: the checkout, or site-packages when installed from wheels.
 TREE = Path(__file__).resolve().parents[2]
+#: what every unit has and keeps of an erased household
+EVERYWHERE = Path(__file__).with_name("stays.toml")
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,19 @@ class Subscription:
 
     def covers(self, unit_code: str) -> bool:
         return fnmatchcase(unit_code, self.source)
+
+
+@dataclass(frozen=True)
+class Stays:
+    """Tables in which the number of an erased household still stands: what of it, why, how long. A name may end in `*`."""
+
+    tables: tuple[str, ...]
+    what: str
+    why: str
+    until: str
+
+    def covers(self, table: str) -> bool:
+        return any(fnmatchcase(table, pattern) for pattern in self.tables)
 
 
 @dataclass(frozen=True)
@@ -51,6 +67,8 @@ class Unit:
     received_basis: tuple[str, ...] = ()
     #: doors that take a larger body than others, path (`*` is one step of it) → MB: the gateway lets these through, the route says it again
     large_bodies: Mapping[str, int] = field(default_factory=dict, hash=False)
+    #: tables of its own that keep the number of an erased household; what every unit keeps stands in `stays_everywhere`
+    stays: tuple[Stays, ...] = ()
 
     @property
     def stream(self) -> str:
@@ -95,7 +113,18 @@ class Unit:
             beyond_row_security=frozenset(toml.get("beyond_row_security", ())),
             received_basis=tuple(toml.get("received_basis", ())),
             large_bodies=toml.get("large_bodies", {}),
+            stays=_stays(toml),
         )
+
+
+def _stays(toml: Mapping[str, Any]) -> tuple[Stays, ...]:
+    return tuple(Stays(tuple(one["tables"]), one["what"], one["why"], one["until"]) for one in toml.get("stays", ()))
+
+
+@cache
+def stays_everywhere() -> tuple[Stays, ...]:
+    """What every unit keeps of an erased household."""
+    return _stays(tomllib.loads(EVERYWHERE.read_text(encoding="utf-8")))
 
 
 @cache

@@ -23,10 +23,10 @@ def _asked(request: Request) -> str:
     return codes_only(request.url.path, request.url.query)
 
 
-def _sent_from(request: Request) -> str:
+def sent_from(request: Request) -> str:
     """The page whose form this was."""
     page = urlsplit(request.headers.get("referer", ""))
-    return safe_next(codes_only(page.path)) if page.netloc == request.headers.get("host") else "/"
+    return safe_next(codes_only(page.path, page.query)) if page.netloc == request.headers.get("host") else "/"
 
 
 async def sign_in_needed(request: Request, error: Exception) -> Response:
@@ -40,7 +40,7 @@ async def sign_in_again(request: Request, error: Exception) -> Response:
     """A fragment's link opens a window of its own: what was typed stays, and the same button works afterwards."""
     if _htmx(request):
         return render(request, "desk/sign_in_again.html", {"sentence": AGAIN}, status=403)
-    target = _asked(request) if request.method == "GET" else _sent_from(request)
+    target = _asked(request) if request.method == "GET" else sent_from(request)
     link = f"/auth/login?again=1&next={quote(target)}"
     if not _page(request):
         return JSONResponse({"code": "sign_in_again", "sentence": AGAIN, "link": link}, 403)

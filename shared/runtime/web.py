@@ -37,7 +37,7 @@ from shared.runtime.settings import Profile, Settings
 from shared.runtime.sign_in import OnSignIn, SessionMiddleware, login_session, sign_in_routes
 from shared.runtime.ticket import AWAY_COOKIE, COOKIE, Ticket, cookie_header, renewed, unseal
 from shared.runtime.unit import Unit
-from shared.runtime.unsigned import sign_in_again, sign_in_needed
+from shared.runtime.unsigned import sent_from, sign_in_again, sign_in_needed
 
 MB = 1024 * 1024
 MAX_BODY = MB
@@ -198,7 +198,8 @@ def _refusal(request: Request, error: Refusal) -> Response:
             glass = may_ask_for_glass(getattr(request.state, "staff", None))
             return render(request, "desk/not_allowed.html", context | {"who_can": error.who_can, "glass": glass}, status=403)
         case ChangedMeanwhile():
-            return render(request, "desk/conflict.html", context | {"theirs": error.theirs, "yours": error.yours}, status=409)
+            context |= {"theirs": error.theirs, "yours": error.yours, "back": sent_from(request)}
+            return render(request, "desk/conflict.html", context, status=409)
         case _:
             return render(request, "desk/problem.html", context, status=error.status)
 

@@ -7,6 +7,7 @@ import pytest
 from shared.contracts.alert import AlertDismissed, DismissReason
 from shared.contracts.case import CaseOpened, CaseState
 from shared.contracts.event import CaseId, Lane, LegalBasis
+from shared.contracts.household import Area
 from tests.cases.builders import HOUSEHOLD, TODAY
 from tests.cases.desk import NOGUCHI, DeskUnderTest
 from tests.cases.test_conference import an_alert
@@ -31,6 +32,17 @@ async def test_two_alerts_of_one_household_make_one_draft_on_lane_b(center: Desk
     assert "支援会議の案" in page
     assert "（8050）" in page
     assert "同居の子の様子" in page
+
+
+async def test_the_center_describes_each_of_its_doors_once(center: DeskUnderTest) -> None:
+    """The board stands in the place of casework's: two descriptions of one door were a warning, and a warning is an error here."""
+    assert "get" in center.app.openapi()["paths"]["/center/"]
+
+
+async def test_a_draft_names_the_area_as_every_desk_does(center: DeskUnderTest) -> None:
+    await center.hear(an_alert("R-502"), "notify")
+    area = (await center.rows("select area from household"))[0].area
+    assert Area(area).label in (await center.get("/meetings", NOGUCHI)).text
 
 
 async def test_the_draft_shows_forum_reason_and_desks(center: DeskUnderTest) -> None:

@@ -12,7 +12,8 @@ from services.cases.casework import erasure, identity
 from services.cases.center import erasure as center
 from shared.contracts.alert import AlertRaised, Severity
 from shared.contracts.case import CaseOpened, CaseState
-from shared.contracts.event import CaseId, Lane, LegalBasis, ReferralId
+from shared.contracts.event import CaseId, Lane, LegalBasis, ReferralId, StaffId
+from shared.contracts.protection import ConflictDeclared, ConflictKind
 from shared.contracts.retention import HoldLifted, HoldPlaced, HoldReason
 from shared.messaging import Handlers
 from shared.runtime import erasure as erasures
@@ -45,7 +46,7 @@ class Kept:
         return await found_in(self.desk.db, WORDS)
 
     async def tables(self) -> set[str]:
-        return {table for table in await found_in(self.desk.db, [str(HOUSEHOLD), str(SON)]) if not is_declared(table)}
+        return {table for table in await found_in(self.desk.db, [str(HOUSEHOLD), str(SON)]) if not is_declared(self.desk.code, table)}
 
     async def change(self, statement: str, **values: Any) -> None:
         async with self.desk.db.transaction() as tx:
@@ -106,6 +107,17 @@ async def test_the_record_of_a_case_stays_for_its_own_period_and_then_goes_by_it
     assert (first.kept_under, first.kept_until) == (("case",), AFTER - timedelta(days=1))
     assert (second.kept_under, second.kept_until, second.erasure_id) == ((), None, first.erasure_id)
     assert second.removed >= 4
+
+
+async def test_who_may_not_see_the_record_still_may_not_while_it_is_kept(kept: Kept) -> None:
+    conflict = ConflictDeclared(
+        household_id=HOUSEHOLD, legal_basis=LegalBasis.INTERNAL_69_2_2, conflict_id=uuid4(), staff=StaffId("ito"), kind=ConflictKind.RELATIVE
+    )
+    await kept.desk.hear(conflict)
+    await kept.erase(AFTER - timedelta(days=1))
+    assert len(await kept.desk.rows("select 1 from conflict where staff = 'ito'")) == 1
+    await kept.ring(AFTER)
+    assert await kept.desk.rows("select 1 from conflict") == []
 
 
 async def test_the_durable_timer_stands_at_the_first_day_after_the_period(kept: Kept) -> None:

@@ -60,7 +60,8 @@ async def the_list(center: DeskUnderTest, staff: Staff = OSAMU, month: str = MON
 async def put(center: DeskUnderTest, outcome: str = "confirmed", staff: Staff = OSAMU, seen: int = 0, **more: Any) -> Any:
     one = center.app.state.ask.entries[0]
     form = {"month": MONTH, "unit": "intake", "actor": one.actor, "household_id": one.household_id, "seen": seen, "outcome": outcome}
-    return await center.send("/seen/unusual", staff, **form | more)
+    came_from = {"referer": f"http://desk.test/center/seen/unusual?month={MONTH}&name=x"}
+    return await center.send("/seen/unusual", staff, came_from, **form | more)
 
 
 def counted(page: str) -> dict[str, int]:
@@ -113,6 +114,7 @@ async def test_of_two_supervisors_the_second_is_shown_the_first_mark_and_may_the
     assert refused.status_code == 409
     for said in ("先に付いた印があります", "照会", "kanri-1", "確認済（業務で必要だった）"):
         assert said in refused.text, said
+    assert '<a class="button" data-kind="primary" href="/center/seen/unusual">元の画面を開き直す</a>' in refused.text
     assert counted(await the_list(center))["照会中"] == 1
     assert (await put(center, "confirmed", NEXT, seen=1, found="duty")).status_code == 303
     assert (await put(center, "asked", seen=7)).status_code == 409, "a mark nobody has put was not seen"

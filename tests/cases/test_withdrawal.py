@@ -14,7 +14,7 @@ from shared.contracts.event import LegalBasis, MemberId, ReferralId
 from shared.messaging import Timer
 from shared.runtime.auth import Staff
 from tests.cases.builders import HOUSEHOLD, MOTHER, SON, TODAY, made
-from tests.cases.desk import MOTHER_NAME, SON_NAME, DeskUnderTest, disclosed
+from tests.cases.desk import MOTHER_NAME, NOGUCHI, SON_NAME, DeskUnderTest, disclosed
 from tests.cases.test_consent import agreed_to, ground, names, said
 
 ANNOUNCED = text(
@@ -224,7 +224,10 @@ async def test_a_consent_that_names_its_recipients_carries_no_referral_to_anothe
     assert sent == {"cases-poverty": "given", "cases-center": "not_asked"}
 
 
-async def test_giving_to_another_office_needs_the_check_for_harm_and_keeps_it(desks: Any) -> None:
+HARM = "架空の学校にも守秘の義務がある"
+
+
+async def test_giving_to_another_office_needs_the_check_for_harm_and_its_reason_and_keeps_them(desks: Any) -> None:
     children = await desks("cases-children")
     staff = Staff("kodomo", "試験 子", frozenset({"caseworker"}), frozenset({"children"}))
     event = made(to="cases-children")
@@ -235,5 +238,21 @@ async def test_giving_to_another_office_needs_the_check_for_harm_and_keeps_it(de
                             "evidence": "", "legal_basis": "EXTERNAL_69_2_3"}  # fmt: skip
     refused = await children.send(f"{case}/facts", staff, fact_id=uuid4(), **fact)
     assert (refused.status_code, "おそれがないことを確かめ" in refused.text) == (422, True)
-    assert (await children.send(f"{case}/facts", staff, fact_id=uuid4(), harm_checked="1", **fact)).status_code == 303
-    assert [row.harm_checked for row in await children.rows("select harm_checked from fact")] == [True]
+    ticked = await children.send(f"{case}/facts", staff, fact_id=uuid4(), harm_checked="1", harm_note="　 ", **fact)
+    assert (ticked.status_code, "おそれがないと考えたわけを" in ticked.text) == (422, True), "a tick alone is no check"
+    unticked = await children.send(f"{case}/facts", staff, fact_id=uuid4(), harm_note=HARM, **fact)
+    assert (unticked.status_code, HARM in unticked.text) == (422, True), "what was written is not lost"
+    assert (await children.send(f"{case}/facts", staff, fact_id=uuid4(), harm_checked="1", harm_note=HARM, **fact)).status_code == 303
+    async with children.db.transaction() as tx:
+        await tx.execute(ANNOUNCED, {"unit": "cases-center"})
+    refer: dict[str, Any] = {"to": "cases-center", "topics": ["12"], "urgency": "C", "legal_basis": "EXTERNAL_69_2_3", "harm_checked": "1"}
+    assert (await children.send(f"{case}/referrals", staff, referral_id=uuid4(), **refer)).status_code == 422
+    assert (await children.send(f"{case}/referrals", staff, referral_id=uuid4(), harm_note=HARM, **refer)).status_code == 303
+    for kept in ("fact", "referral"):
+        assert (True, HARM) in await children.rows(f"select harm_checked, harm_note from {kept}"), kept
+    said = await children.rows("select convert_from(payload, 'UTF8') as payload, headers::text from outbox")
+    assert not any("架空の学校" in row.payload + row.headers for row in said), "the words stay in the unit"
+    for tab in ("facts", "referrals"):
+        assert HARM in (await children.get(f"{case}?tab={tab}", staff)).text
+        of_the_center = await children.get(f"{case}?tab={tab}", NOGUCHI)
+        assert (of_the_center.status_code, HARM in of_the_center.text) == (200, False)

@@ -11,8 +11,8 @@ import nats as nats_client
 import pytest
 from sqlalchemy import text
 
+from deploy.city import homes, town
 from deploy.city import load as loading
-from deploy.city import town
 from deploy.city.commands import (
     AcceptReferral,
     CheckIn,
@@ -29,6 +29,8 @@ from deploy.city.load import load
 from deploy.city.town import Town
 from deploy.city.waiting import CannotLoad, alone
 from deploy.onebox.broker import EmbeddedNats
+from services.intake import accounts
+from services.intake.address import Nearness, nearness, read
 from shared.messaging import Worker
 from shared.messaging.provision import apply, desired
 from shared.runtime.announce import announce
@@ -106,9 +108,24 @@ async def check_all_is_there(units: Units) -> None:
     assert await units.count("outreach", "check_in") == counted(people, CheckIn)
 
 
+async def check_staff_live_near(units: Units) -> None:
+    """Whoever opens the neighbours' household is shown as having read near their own home, without a manager typing where they live."""
+    found = {}
+    for sub, near in homes.neighbours().items():
+        (household,) = [at for at in town.small(await units.until(), SIZE).households if at.demo == near]
+        async with units.databases["intake"].read() as rd:
+            there = await rd.scalar(
+                text("select h.town from household h join member m on m.household_id = h.id where m.id = :id"), {"id": household.members[0].id}
+            )
+            (lives,) = [account.home for account in await accounts.everyone(rd) if account.sub == sub]
+        found[sub] = nearness(lives.address, read(there))
+    assert found == dict.fromkeys(("uketsuke-2", "konkyu-1", "koreisha-1"), Nearness.TOWN)
+
+
 async def test_the_small_town_stands_in_the_units_as_the_history_tells_it_and_loads_once(units: Units) -> None:
     assert "読み込みました" in await load(units.databases, households=SIZE)
     await check_all_is_there(units)
+    await check_staff_live_near(units)
     before = await units.count("intake", "outbox")
     assert "もう読み込まれています" in await load(units.databases, households=SIZE)
     assert await units.count("intake", "outbox") == before

@@ -1,17 +1,22 @@
 """The supervisor on tiny stand-in processes: it starts, restarts, replaces, stops, and leaves nobody behind when it is killed."""
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import asyncpg
 import psutil
 import pytest
 
+from deploy.onebox import supervisor
 from deploy.onebox.home import Home, read_json
+from deploy.onebox.ports import free_port
+from deploy.onebox.postgres import EmbeddedPostgres
 from deploy.onebox.program import Program, Running, read_running, wait_until, write_wanted
 
 SLEEPER = [sys.executable, "-c", "import time\nwhile True: time.sleep(60)"]
@@ -112,6 +117,44 @@ def test_a_change_beside_the_readable_configuration_restarts_all_the_same(superv
     before = supervised.running("one")
     write_wanted(supervised.home, [replace(one, reload="new", fingerprint="new code")])
     assert wait_until(lambda: (now := supervised.one("one")) is not None and now.pid not in (None, before.pid), 15)
+
+
+async def test_a_postgres_that_waits_for_its_guests_to_leave_is_stopped_and_started_again(
+    servers_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plain SIGTERM is a "smart" shutdown: units keep their connections for ever, and nobody new gets in."""
+    monkeypatch.setattr(supervisor, "LEAVING", 0.5)
+    server = EmbeddedPostgres(servers_home / "smart", free_port(), "secret", volatile=True)
+    server.prepare()
+    home = Home(tmp_path)
+    home.create()
+    write_wanted(home, [program("postgres", server.command(), cwd=str(server.home), phase=0, ready=f"postmaster:{server.data}", user=server.user,
+                                env={"LC_ALL": "C"}, stop_signal=2, death_signal=2)])  # fmt: skip
+    ours = supervisor.Supervisor(home)
+    try:
+        await ticking(ours, server.is_ready)
+        (first,) = read_running(home)
+        guest = await asyncpg.connect(server.dsn())
+        os.kill(first.pid or 0, signal.SIGTERM)
+        await ticking(ours, lambda: not server.is_ready())
+        with pytest.raises(asyncpg.CannotConnectNowError):
+            await asyncpg.connect(server.dsn())
+        assert await guest.fetchval("select 1") == 1, "who is in may stay: that is why it never ends"
+        await ticking(ours, lambda: server.is_ready() and read_running(home)[0].pid != first.pid)
+        again = await asyncpg.connect(server.dsn())
+        await again.close()
+        assert read_running(home)[0].restarts == 1
+    finally:
+        ours.shut_down()
+
+
+async def ticking(ours: supervisor.Supervisor, done: Callable[[], bool]) -> None:
+    for _ in range(600):
+        ours.tick()
+        if done():
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError(read_running(ours.home))
 
 
 def test_a_program_no_longer_wanted_is_stopped(supervised: Supervised) -> None:

@@ -29,8 +29,6 @@ TEXT, EARLIER, VISITOR = "（架空）庭に赤い三輪車がある。", "（�
 KEYS = ("ケシノコリ", "消残", "0558007777", "ケシノコリユリ")
 WORDS = (NAME, KANA, PHONE, TOWN, TEXT, EARLIER, VISITOR, *KEYS)
 HANDLERS = with_retention(plain_handlers, None)
-#: what stays at intake with the number of the household alone
-OURS = {"disclosure", "erasure", "erasure_receipt", "audit"}
 LONG_AGO = 365 * 7
 
 
@@ -49,7 +47,7 @@ class Home:
         return set().union(*(await found_in(self.desk.db, WORDS)).values())
 
     async def tables(self) -> set[str]:
-        return {name for name in await found_in(self.desk.db, [str(self.id)]) if not is_declared(name) and name not in OURS}
+        return {name for name in await found_in(self.desk.db, [str(self.id)]) if not is_declared("intake", name)}
 
     async def hears(self, event: Any, source: str) -> None:
         now = datetime.now(UTC)
@@ -301,3 +299,22 @@ async def test_the_register_import_may_bring_a_resident_back_only_as_a_new_house
     assert await home.desk.rows("select 1 from household") == []
     async with home.desk.db.transaction() as tx:
         assert await erasures.erased_among(tx, [home.id]) == {home.id}
+
+
+async def test_who_was_told_and_who_broke_the_glass_is_kept_for_the_period_of_the_audit(home: Home) -> None:
+    async with home.desk.db.transaction() as tx:
+        about = {"home": home.id, "other": uuid4(), "day": datetime(2026, 11, 26, 3, tzinfo=UTC)}
+        for statement in (
+            """insert into glass_request (access_id, household_id, known, staff, staff_name, reason, note, asked_at, state)
+            select gen_random_uuid(), h, true, 'c1', '試験 担当', 'LIFE', '', :day, 'reviewed'
+            from unnest(array[cast(:home as uuid), cast(:other as uuid)]) as h""",
+            """insert into disclosure (id, at, asker, household_id, purpose, legal_basis)
+            values (gen_random_uuid(), :day, 'cases-elderly', :home, 'referral', 'INTERNAL_69_2_2')""",
+        ):
+            await tx.execute(text(statement), about if ":other" in statement else {k: v for k, v in about.items() if k != "other"})
+    assert (await home.erase()).status_code == 303
+    counts = "select (select count(*) from glass_request) as glasses, (select count(*) from disclosure) as told"
+    for on, left in ((date(2032, 3, 31), (2, 1)), (date(2032, 4, 1), (1, 0))):
+        async with home.desk.db.transaction() as tx:
+            await erasure.erasure_store.forget_accesses(tx, on, periods_on(on))
+        assert await home.desk.rows(counts) == [left], on

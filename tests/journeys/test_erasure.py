@@ -8,6 +8,8 @@ import nats
 from sqlalchemy import text
 
 from shared.contracts.case import CaseOpened
+from shared.contracts.event import LegalBasis, StaffId
+from shared.contracts.protection import ConflictDeclared, ConflictKind
 from shared.messaging import positions
 from shared.messaging.commands.place import Place
 from shared.messaging.commands.rehearse import handlers_of
@@ -34,7 +36,6 @@ SHEET = {
 EVIDENCE, NOTE, PRIVATE, MEMO, ENDED = "目印の証書", "目印の経過", "目印の私見", "目印のメモ", "目印の終わり"
 WORDS = ("目印", "カナリア", "メジルシ", "ひわ男", "ヒワオ", "0558-00-4242", "0558004242", "1943-04-01", "小鳥がいる")
 UNITS = ("intake", "cases-elderly", "cases-poverty", "cases-center", "outreach", "notify")
-OURS = {"intake": {"disclosure"}}
 
 
 async def a_story(town: Town) -> UUID:
@@ -143,7 +144,7 @@ async def tables(town: Town, home: UUID) -> dict[str, set[str]]:
     """Where the number of the household still stands, beside the places that are declared."""
     left = {}
     for code in town.apps:
-        found = {table for table in await found_in(town.db(code), [str(home)]) if not is_declared(table)} - OURS.get(code, set())
+        found = {table for table in await found_in(town.db(code), [str(home)]) if not is_declared(code, table)}
         if found:
             left[code] = found
     return left
@@ -182,7 +183,15 @@ async def test_of_an_erased_household_no_unit_keeps_a_word_and_no_table_but_the_
 async def test_what_a_law_keeps_stays_where_it_was_written_and_nowhere_else(town: Town) -> None:
     home = await a_story(town)
     await ends(town, home, 2)
+    about: dict[str, Any] = {"household_id": home, "legal_basis": LegalBasis.INTERNAL_69_2_2}
+    await town.say("intake", ConflictDeclared(**about, conflict_id=uuid4(), staff=StaffId("ito"), kind=ConflictKind.RELATIVE))
+    guards = "select 1 from conflict where household_id = :h and cleared_on is null"
+    for code in ("cases-elderly", "notify"):
+        await eventually(lambda code=code: town.rows(code, guards, h=home))  # type: ignore[misc]
     await erase(town, home, "request")
+    assert not await town.rows("notify", guards, h=home), "nothing is kept there that it would guard"
+    assert (await made_again(town, "cases-elderly", "rights")).equal
+    assert await town.rows("cases-elderly", guards, h=home), "who may not see the record still may not while it is kept"
     found = await words(town)
     assert {code for code, _ in found} == {"cases-elderly", "cases-poverty", "outreach"}
     assert {table for _, table in found} <= {"note", "fact", "case_file", "check_in", "watch"}
@@ -222,7 +231,13 @@ async def test_events_that_come_again_or_late_and_projections_made_again_bring_n
     late = CaseOpened.model_validate_json(bytes(case.payload))
     await town.say("cases-elderly", late.model_copy(update={"case_id": uuid4()}))
     await eventually(lambda: read_to_the_end(town, home), timeout=30)
-    for code, name in (("cases-elderly", "households"), ("cases-elderly", "involvement"), ("notify", "knowledge"), ("intake", "involvement")):
+    for code, name in (
+        ("cases-elderly", "households"),
+        ("cases-elderly", "involvement"),
+        ("cases-elderly", "rights"),
+        ("notify", "knowledge"),
+        ("intake", "involvement"),
+    ):
         assert (await made_again(town, code, name)).equal, f"{code} {name}"
     assert await words(town) == {}
     assert await tables(town, home) == {}

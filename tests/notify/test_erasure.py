@@ -55,7 +55,7 @@ async def test_nothing_of_an_erased_household_is_left_but_the_count(db: Database
         tx.schedule("judge", str(home.id), tx.now, home.id)
         tx.schedule("review_day", "all", tx.now, home.id)
     await hear_at(db, HANDLERS, erased(home.id, TODAY), TODAY)
-    assert {table for table in await found_in(db, [str(home.id), str(alert_id)]) if not is_declared(table)} == set()
+    assert {table for table in await found_in(db, [str(home.id), str(alert_id)]) if not is_declared("notify", table)} == set()
     assert sum(row.alerts for row in await rows(db, "select alerts from alert_counted")) == count
     left = {row.kind for row in await rows(db, "select kind from timer")}
     assert left == {"review_day", erasures.AGAIN}, "the walk over all households goes on, nothing of this one is judged"

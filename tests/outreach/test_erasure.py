@@ -43,7 +43,7 @@ async def words(desk: OutreachDesk) -> set[str]:
 
 
 async def tables(desk: OutreachDesk) -> set[str]:
-    return {table for table in await found_in(desk.db, [str(HOUSEHOLD), str(SON)]) if not is_declared(table)}
+    return {table for table in await found_in(desk.db, [str(HOUSEHOLD), str(SON)]) if not is_declared("outreach", table)}
 
 
 async def test_when_the_period_is_over_nothing_is_left(desk: OutreachDesk, handlers: Handlers) -> None:

@@ -33,6 +33,7 @@ class HarmNotChecked(Refusal):
     status = 422
     code = "harm_not_checked"
     sentence = "この根拠で知らせる前に、本人や第三者の権利利益を不当に侵害するおそれがないことを確かめ、「確かめた」に印をつけてください。"
+    why = "おそれがないと考えたわけを、一言書いてください（この窓口の中だけに残ります）。"
 
 
 class BasisNotOurs(Refusal):
@@ -55,11 +56,20 @@ def following(basis: LegalBasis, consent: ConsentState, otherwise: LegalBasis) -
     return otherwise if basis is LegalBasis.CONSENT else basis
 
 
-def check(basis: LegalBasis, consent: ConsentState, allowed: tuple[LegalBasis, ...], *, harm_checked: bool = False) -> None:
-    """同意のない「同意」なら ConsentIsMissing、この窓口の根拠でなければ BasisNotOurs、おそれを確かめていなければ HarmNotChecked。"""
+def check(basis: LegalBasis, consent: ConsentState, allowed: tuple[LegalBasis, ...], *, harm_checked: bool = False, harm_note: str = "") -> None:
+    """同意のない「同意」なら ConsentIsMissing、この窓口の根拠でなければ BasisNotOurs、おそれを確かめていない・わけがなければ HarmNotChecked。"""
     if basis not in allowed:
         raise BasisNotOurs(fields={"legal_basis": BasisNotOurs.sentence})
     if basis is LegalBasis.CONSENT and consent is not ConsentState.GIVEN:
         raise ConsentIsMissing(fields={"legal_basis": ConsentIsMissing.sentence})
-    if basis in HARM_CHECKED and not harm_checked:
-        raise HarmNotChecked(fields={"harm_checked": HarmNotChecked.sentence})
+    if basis in HARM_CHECKED:
+        _must_harm_nobody(harm_checked, harm_note)
+
+
+def _must_harm_nobody(checked: bool, why: str) -> None:
+    """Raises HarmNotChecked."""
+    problems = {} if checked else {"harm_checked": HarmNotChecked.sentence}
+    if not why:
+        problems["harm_note"] = HarmNotChecked.why
+    if problems:
+        raise HarmNotChecked(fields=problems)

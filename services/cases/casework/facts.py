@@ -51,6 +51,8 @@ class Entry:
     evidence: str = ""
     #: 権利利益を不当に侵害するおそれがないことを確かめた（69条2項3号・4号のとき）
     harm_checked: bool = False
+    #: そう考えたわけ。この窓口の中だけに残る
+    harm_note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ class Fact:
     retracted_on: date | None = None
     current: bool = True
     harm_checked: bool = False
+    harm_note: str = ""
     #: この事実を知らせた会議。その出席者だけが、その期間だけ見られる
     conference_id: UUID | None = None
 
@@ -95,7 +98,8 @@ def record(
     """
     must_be_open(case)
     _must_be_readable(entry, household, on, rules)
-    basis.check(entry.legal_basis, _consent_that_counts(case, entry, consents), profile.bases, harm_checked=entry.harm_checked)
+    said = _consent_that_counts(case, entry, consents)
+    basis.check(entry.legal_basis, said, profile.bases, harm_checked=entry.harm_checked, harm_note=entry.harm_note)
     before = next((fact for fact in known if fact.current and _replaces(entry, fact, rules)), None)
     fact = Fact(
         fact_id=entry.fact_id,
@@ -112,6 +116,7 @@ def record(
         evidence=entry.evidence,
         supersedes=before.fact_id if before else None,
         harm_checked=entry.harm_checked,
+        harm_note=entry.harm_note,
         conference_id=_told_in(entry.legal_basis, conferences, on),
     )
     return Outcome(fact, (_recorded(fact),))

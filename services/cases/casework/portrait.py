@@ -124,7 +124,11 @@ def fact_view(fact: Fact, rules: Rules, names: Mapping[MemberId, str]) -> FactVi
 def for_readers(notes: list[Note], known: list[Fact], who: Identity) -> tuple[list[Note], list[Fact], Identity]:
     """この窓口の外の人（センター）に見せるもの: 担当内の所見と確かめ方、本人が受付で話したことは、この窓口の職員だけのもの。"""
     shared = [replace(note, private=WITHHELD if note.private else "") for note in notes]
-    return shared, [replace(fact, evidence="") for fact in known], replace(who, told=tuple(replace(told, text=WITHHELD) for told in who.told))
+    return (
+        shared,
+        [replace(fact, evidence="", harm_note="") for fact in known],
+        replace(who, told=tuple(replace(told, text=WITHHELD) for told in who.told)),
+    )
 
 
 async def timeline(handle: Read, case: Case, notes: list[Note], who: Identity, referrals: list[Referral], rules: Rules) -> list[dict[str, Any]]:

@@ -47,6 +47,7 @@ def refer(
     profile: Profile,
     rules: Rules,
     harm_checked: bool = False,
+    harm_note: str = "",
 ) -> Outcome[Referral]:
     """ほかの窓口 `to` につなぐ。`targets` はつなぎを受ける窓口、`waiting_at` は返信を待っている窓口。"""
     must_be_open(case)
@@ -56,7 +57,7 @@ def refer(
         raise AlreadyReferred(fields={"to": AlreadyReferred.sentence})
     if not topics or any(topic not in rules.topics for topic in topics):
         raise TopicsMissing(fields={"topics": TopicsMissing.sentence})
-    basis.check(legal_basis, consent, profile.bases, harm_checked=harm_checked)
+    basis.check(legal_basis, consent, profile.bases, harm_checked=harm_checked, harm_note=harm_note)
     reply_due = on + timedelta(days=rules.reply_days[urgency])
     made = ReferralMade(
         household_id=case.household_id,
@@ -70,4 +71,4 @@ def refer(
         made_on=on,
         reply_due=reply_due,
     )
-    return Outcome(replace(referral.arrive(made, profile.unit), harm_checked=harm_checked), (made,))
+    return Outcome(replace(referral.arrive(made, profile.unit), harm_checked=harm_checked, harm_note=harm_note), (made,))

@@ -74,6 +74,8 @@ class Referral:
     version: int = 1
     #: つないだとき、権利利益を不当に侵害するおそれがないことを確かめた（69条2項3号・4号のとき）
     harm_checked: bool = False
+    #: そう考えたわけ。つないだ窓口の中だけに残る
+    harm_note: str = ""
 
 
 def arrive(event: ReferralMade, source: UnitCode) -> Referral:

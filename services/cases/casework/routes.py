@@ -116,6 +116,7 @@ def _fact_typed(at: Sitting) -> facts.Entry:
         legal_basis=basis or at.desk.profile.basis,
         evidence=typed.text("evidence", 200),
         harm_checked=typed.text("harm_checked", 8) == "1",
+        harm_note=typed.text("harm_note", 400),
     )
     typed.done()
     return entry
@@ -166,6 +167,7 @@ async def _refer(at: Sitting, case: Case) -> None:
         urgency=typed.choice("urgency", Urgency) or case.urgency,
         consent=await consents.for_target(at.tx, case, to),
         harm_checked=typed.text("harm_checked", 8) == "1",
+        harm_note=typed.text("harm_note", 400),
         legal_basis=typed.choice("legal_basis", LegalBasis) or at.desk.profile.basis,
         on=typed.today,
         profile=at.desk.profile,

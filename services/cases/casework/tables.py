@@ -34,7 +34,7 @@ referral = _table(
     "referral", _id("referral_id", True), _id("household_id"), _text("from_unit"), _text("to_unit"), _id("consultation_id"), _text("receipt_no"),
     Column("member_ids", ARRAY(Uuid)), Column("topics", ARRAY(Text)), _text("urgency"), _text("consent"), _text("legal_basis"), _day("made_on"),
     _day("reply_due"), _text("state"), _text("answered_by"), _text("answered_by_name"), _day("answered_on"), _text("decline_reason"), _id("case_id"),
-    Column("version", Integer), Column("harm_checked", Boolean),
+    Column("version", Integer), Column("harm_checked", Boolean), _text("harm_note"),
 )  # fmt: skip
 case_file = _table(
     "case_file", _id("case_id", True), _id("household_id"), _id("referral_id"), _text("state"), Column("member_ids", ARRAY(Uuid)), _text("consent"),
@@ -49,7 +49,7 @@ case_step = _table(
 fact = _table(
     "fact", _id("fact_id", True), _id("household_id"), _id("case_id"), _id("member_id"), _text("kind"), _text("value"), _text("since"), _day("as_of"),
     _text("confidence"), _text("legal_basis"), _text("evidence"), _id("supersedes"), _day("retracted_on"), Column("is_current", Boolean),
-    _at("recorded_at"), _text("by_sub"), _text("by_name"), Column("harm_checked", Boolean), _id("conference_id"),
+    _at("recorded_at"), _text("by_sub"), _text("by_name"), Column("harm_checked", Boolean), _id("conference_id"), _text("harm_note"),
 )  # fmt: skip
 note = _table(
     "note", _id("note_id", True), _id("case_id"), _day("happened_on"), _text("method"), _text("partner"), _text("shared"), _text("private"),

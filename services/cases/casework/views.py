@@ -98,12 +98,12 @@ def fact_values(case: Case, desk: Desk, kind: str, rules: Rules) -> dict[str, An
     scope = rules.vocabulary[kind].scope if kind in rules.vocabulary else "member"
     one = str(case.member_ids[0]) if scope == "member" and len(case.member_ids) == 1 else ""
     return {"fact_id": uuid4(), "kind": kind, "value": "", "member_id": one, "since": "", "as_of": "今日", "confidence": "reported",
-            "legal_basis": basis.usual(case.consent, desk.profile.basis).value, "evidence": "", "harm_checked": ""}  # fmt: skip
+            "legal_basis": basis.usual(case.consent, desk.profile.basis).value, "evidence": "", "harm_checked": "", "harm_note": ""}  # fmt: skip
 
 
 def refer_values(case: Case, desk: Desk) -> dict[str, Any]:
     return {"referral_id": uuid4(), "to": "", "topics": case.topics, "urgency": case.urgency.value,
-            "legal_basis": basis.usual(case.consent, desk.profile.basis).value, "harm_checked": ""}  # fmt: skip
+            "legal_basis": basis.usual(case.consent, desk.profile.basis).value, "harm_checked": "", "harm_note": ""}  # fmt: skip
 
 
 async def case_page(handle: Read, desk: Desk, staff: Staff, case: Case, *, tab: str, kind: str = "", correct: Note | None = None) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from services.cases.casework.pages import BoardTab, Page
 from services.cases.center import store
 from services.cases.center.parameters import proposes_on
 from shared.contracts.conference import Forum
+from shared.contracts.household import Area
 from shared.desk import render
 from shared.runtime import audit
 from shared.runtime.announce import announced_units
@@ -25,9 +26,12 @@ router = APIRouter()
 async def _drafts(handle: Read, desk: At, page: int = 1) -> dict[str, Any]:
     today = japan_day(handle.now)
     rows = [
-        {"row": row, "draft": store.draft_of(row), "forum": Forum(row.forum), "due": in_days(japan_day(row.due), today)}
+        {
+            "row": row, "draft": store.draft_of(row), "forum": Forum(row.forum), "area": Area(row.area).label if row.area else "",
+            "due": in_days(japan_day(row.due), today),
+        }
         for row in await store.drafts(handle, page)
-    ]
+    ]  # fmt: skip
     held = [{"row": row, "draft": store.draft_of(row), "ends": in_days(row.ends_on, today)} for row in await store.convened(handle)]
     return {
         "drafts": rows,
@@ -38,7 +42,8 @@ async def _drafts(handle: Read, desk: At, page: int = 1) -> dict[str, Any]:
     }
 
 
-@router.get("/")
+# casework's own page of this door asks for the same and describes it in the schema
+@router.get("/", include_in_schema=False)
 async def board(request: Request, desk: At, staff: Reader, rd: Rd, tab: BoardTab = "mine", page: Page = 1) -> Response:
     """センターの担当ケースと、会議の案。"""
     shown = await views.board(rd, desk, staff, tab, page) | await _drafts(rd, desk)

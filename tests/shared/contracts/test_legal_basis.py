@@ -47,6 +47,12 @@ def test_whoever_accepts_referrals_may_work_on_every_basis_a_desk_can_refer_on(u
     assert chosen <= bases_of(unit.code)  # type: ignore[operator]
 
 
+@pytest.mark.parametrize("unit", all_units(), ids=lambda unit: unit.code)
+def test_nobody_tells_on_69_2_4_while_no_supervisor_can_approve_it(unit: Unit) -> None:
+    """domain.md §1.3 「minimum, supervisor approval」: there is no step of approval yet, so no manifest may offer it (contracts/codes/lanes.yaml)."""
+    assert LegalBasis.BENEFIT_69_2_4 not in unit.legal_basis + unit.received_basis
+
+
 async def test_a_basis_that_the_manifest_does_not_name_is_refused_with_the_fix_and_nothing_is_written(databases: Callable[..., Any]) -> None:
     database = await databases("intake")
     with pytest.raises(BasisNotInManifest, match=r"intake would publish .*household\.registered.* on DISASTER.*unit\.toml"):
