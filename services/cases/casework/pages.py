@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from services.cases.casework import records, store, views
+from services.cases.casework import lanes, store, views
 from services.cases.casework.access import At, CaseReader, Reader
 from services.cases.casework.case import Case
 from services.cases.casework.note import Note
@@ -94,4 +94,4 @@ async def looked_at(handle: Read, staff: Staff, case_id: UUID) -> Case:
 async def _note(handle: Read, case: Case, note_id: UUID | None) -> Note | None:
     if note_id is None:
         return None
-    return next((note for note in await records.notes(handle, case.case_id) if note.note_id == note_id), None)
+    return next((note for note in (await lanes.notes(handle, case)).notes if note.note_id == note_id), None)

@@ -56,7 +56,7 @@ def refer(
         raise AlreadyReferred(fields={"to": AlreadyReferred.sentence})
     if not topics or any(topic not in rules.topics for topic in topics):
         raise TopicsMissing(fields={"topics": TopicsMissing.sentence})
-    basis.check(legal_basis, consent, profile.bases, harm_checked=harm_checked)
+    basis.check(legal_basis, consent, basis.choices(profile.bases, convenes=profile.convenes), harm_checked=harm_checked)
     reply_due = on + timedelta(days=rules.reply_days[urgency])
     made = ReferralMade(
         household_id=case.household_id,
