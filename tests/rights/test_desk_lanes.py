@@ -263,6 +263,18 @@ async def test_a_correction_stays_in_the_conference_and_only_a_reader_corrects(e
     assert "窓ごしに話した。" in (await elderly.get(case, ITO)).text, "an open note is corrected openly"
 
 
+async def test_a_member_who_holds_a_glass_on_another_household_still_opens_the_meeting_only(center: DeskUnderTest) -> None:
+    """The case page of the center shows telephone and address, which no member of a conference sees."""
+    path = await opened(center, NOGUCHI)
+    await convened(center, staff=(MORI.sub,))
+    glass = {"staff": MORI.sub, "reason": BreakGlassReason.LIFE, "until": "2100-01-01T00:00:00Z", "access_id": uuid4()}
+    await center.hear(BreakGlassOpened(household_id=HouseholdId(uuid4()), legal_basis=LegalBasis.INTERNAL_69_2_2, **glass))
+    for there in (path, f"/households/{HOUSEHOLD}"):
+        assert (await center.get(there, MORI)).status_code == 403
+    await center.hear(BreakGlassOpened(household_id=HOUSEHOLD, legal_basis=LegalBasis.INTERNAL_69_2_2, **glass | {"access_id": uuid4()}))
+    assert (await center.get(path, MORI)).status_code == 200
+
+
 async def test_after_the_last_day_its_members_read_no_more_a_newer_conference_opens_nothing_and_a_glass_does(
     elderly: DeskUnderTest, case: str
 ) -> None:
