@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import unified_diff
 from html import unescape
+from itertools import product
 from typing import Any
 from uuid import UUID
 
@@ -278,6 +279,19 @@ async def test_protection_follows_into_a_new_household_at_every_unit(town: Town)
                 await asking.triple(new, staff, door)
     assert asking.wrong == [], "\n".join(asking.wrong)
     assert asking.seen["hidden"] > 20
+
+
+async def test_what_was_heard_in_a_conference_is_told_to_no_colleague_who_does_not_attend(town: Town) -> None:
+    """Every page of the desk about that household, for everybody who works there or may look in; by chance they would seldom meet."""
+    asking = Asking(town, random.Random(SEED), Counter(), [])
+    for home in [one for one in town.homes if one.wanted.attend]:
+        unit = town.places[f"cases-{home.wanted.domain}"].unit
+        there = [door for door in doors(town) if door.place.unit == unit and door.wants_ids]
+        for door, staff in product(there, READERS):
+            if home.wanted.domain in staff.domains or "coordinator" in staff.roles or staff.sub in home.glasses:
+                await asking.triple(home, staff, door)
+    assert asking.wrong == [], "\n".join(asking.wrong)
+    assert asking.seen["rightly heard"] > 5
 
 
 def _enters(door: Door, staff: Staff) -> bool:
