@@ -67,9 +67,9 @@ def test_a_closed_case_takes_corrections_but_no_new_notes() -> None:
     closed = a_case(CaseState.CLOSED)
     with pytest.raises(CaseIsClosed):
         note.write(closed, a_note(), on=TODAY, rules=RULES)
-    assert note.correct(closed, a_note(corrects=uuid4()), corrected=False, on=TODAY, rules=RULES)
+    assert note.correct(closed, a_note(), a_note(), corrected=False, on=TODAY, rules=RULES)
 
 
 def test_a_note_is_corrected_once_then_its_correction_is() -> None:
     with pytest.raises(AlreadyCorrected):
-        note.correct(a_case(), a_note(corrects=uuid4()), corrected=True, on=TODAY, rules=RULES)
+        note.correct(a_case(), a_note(), a_note(), corrected=True, on=TODAY, rules=RULES)

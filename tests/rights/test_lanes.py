@@ -108,10 +108,11 @@ def test_whoever_reads_a_fact_knows_of_it_and_nobody_without_a_role_does() -> No
 def test_one_answer_for_a_page_is_the_answer_for_each_fact() -> None:
     for reader, place, own in product((CARE, CHILD, COORDINATOR, OFFICER), (CENTER, ELDERLY), (False, True)):
         found = sight(reader, place, ON, own=own)
-        for basis, (consented, attending) in product(LegalBasis, STATES):
-            key = key_of(basis, consented=consented, attending=attending)
-            assert (key in found.read) is reads(reader, place, basis, own=own, consented=consented, attending=attending)
-            assert (key in found.known) is knows(reader, place, basis, own=own, consented=consented, attending=attending)
+        for basis, (consented, attending), told in product(LegalBasis, STATES, (False, True)):
+            state = {"consented": consented, "attending": attending, "told": told}
+            key = key_of(basis, **state)
+            assert (key in found.read) is reads(reader, place, basis, own=own, **state)
+            assert (key in found.known) is knows(reader, place, basis, own=own, **state)
 
 
 def test_a_member_sees_the_summary_at_the_center_only_and_writes_nothing() -> None:
@@ -198,7 +199,8 @@ async def test_the_database_gives_exactly_the_facts_that_the_policies_allow(elde
             basis, member, conference = fact
             whose = (member,) if member else (MOTHER, SON)
             consented = all(agreed[one] & reader.units for one in whose)  # noqa: B023
-            return enters and may_fact(reader, place, action, basis, TODAY, own=True, consented=consented, attending=conference == ours, glass=glass)  # noqa: B023
+            told = {"told": conference is not None, "attending": conference == ours}
+            return enters and may_fact(reader, place, action, basis, TODAY, own=True, consented=consented, **told, glass=glass)  # noqa: B023
 
         assert {fact.fact_id for fact in found.facts} == {one for one, fact in facts.items() if allowed(OfFact.READ, fact)}, (staff.sub, place, glass)
         known = [one for one, fact in facts.items() if allowed(OfFact.KNOW, fact) and not allowed(OfFact.READ, fact)]

@@ -4,6 +4,7 @@ The oracle is `may`, asked with the standing that the test itself gave to the ho
 enters by itself. A route that asks without a household's number in its address (lists, counts, search, candidates) is judged by what its page
 holds; one with a number must in addition answer a hidden household as it answers one that is not there.
 
+支援会議で知ったことは、同じ窓口の職員にも、その会議の出席者でなければ出ない。
 要約（SUMMARY）に入るのは、氏名・生年月日・関わりと、共有するために書いた記録。相談の内容、所見、確かめ方、訪問のメモは、すべて（FULL）。
 """
 
@@ -16,6 +17,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import unified_diff
 from html import unescape
+from itertools import product
 from typing import Any
 from uuid import UUID
 
@@ -27,7 +29,7 @@ from shared.runtime.policies import Gate, Level, may_enter
 from shared.runtime.rights import place_of, reader_of
 from tests.conftest import Templates
 from tests.rights.town import PARAMETER, Answer, Place, routes, table
-from tests.rights.triples_town import BY_SUB, FREE, GUARDED, READERS, SHARED, Home, Town, Wanted, build
+from tests.rights.triples_town import BY_SUB, FREE, GUARDED, HEARD, READERS, SHARED, Home, Town, Wanted, build
 
 #: the first test of a run migrates nine databases and writes the town down
 pytestmark = pytest.mark.timeout(600)
@@ -120,6 +122,8 @@ def allowed(home: Home, staff: Staff, place: Place, kind: str) -> bool:
     """The oracle: what the policies give this reader of this household in this unit."""
     if kind in GUARDED:
         return may_enter(reader_of(staff), place_of(place.unit), Gate.GUARD) and home.level(staff, place.unit, Level.SUMMARY)
+    if kind in HEARD:
+        return home.hears(staff, place.unit)
     if kind == "area" and "dv_officer" in staff.roles:
         return True  # all protected households of this town live there, and the officer sees others of them
     return home.level(staff, place.unit, NEEDS[kind])
@@ -203,7 +207,7 @@ def _without(home: Home, body: str) -> str:
 
 def reader(dice: random.Random, door: Door, home: Home) -> Staff:
     """Two of three are let in by the door, so that there is something to judge behind it; some have to do with the household."""
-    near = [sub for sub in (home.wanted.worker, *home.wanted.against, *sorted(home.glasses)) if sub]
+    near = [sub for sub in (home.wanted.worker, *home.wanted.attend, *home.wanted.against, *sorted(home.glasses)) if sub]
     if near and dice.random() < 0.2:
         return BY_SUB[dice.choice(near)]
     who = table(door.place.unit).get(door.name, "anyone")
@@ -212,7 +216,7 @@ def reader(dice: random.Random, door: Door, home: Home) -> Staff:
 
 
 #: what the town must have shown to somebody, else it is too thin to find anything
-SHOWN = tuple(kind for kind in (*NEEDS, *GUARDED) if kind != "area")
+SHOWN = tuple(kind for kind in (*NEEDS, *HEARD, *GUARDED) if kind != "area")
 
 
 def enough(seen: Counter[str], number: int, kinds: Sequence[str]) -> bool:
@@ -275,6 +279,19 @@ async def test_protection_follows_into_a_new_household_at_every_unit(town: Town)
                 await asking.triple(new, staff, door)
     assert asking.wrong == [], "\n".join(asking.wrong)
     assert asking.seen["hidden"] > 20
+
+
+async def test_what_was_heard_in_a_conference_is_told_to_no_colleague_who_does_not_attend(town: Town) -> None:
+    """Every page of the desk about that household, for everybody who works there or may look in; by chance they would seldom meet."""
+    asking = Asking(town, random.Random(SEED), Counter(), [])
+    for home in [one for one in town.homes if one.wanted.attend]:
+        unit = town.places[f"cases-{home.wanted.domain}"].unit
+        there = [door for door in doors(town) if door.place.unit == unit and door.wants_ids]
+        for door, staff in product(there, READERS):
+            if home.wanted.domain in staff.domains or "coordinator" in staff.roles or staff.sub in home.glasses:
+                await asking.triple(home, staff, door)
+    assert asking.wrong == [], "\n".join(asking.wrong)
+    assert asking.seen["rightly heard"] > 5
 
 
 def _enters(door: Door, staff: Staff) -> bool:

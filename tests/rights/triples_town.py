@@ -15,14 +15,18 @@ from sqlalchemy import text
 from services.cases.casework import identity as desk_identity
 from services.intake.handlers import disclose
 from services.outreach import identity as outreach_identity
+from shared.contracts.codes import fact_kinds
+from shared.contracts.conference import ConferenceConvened, Forum
 from shared.contracts.disclosure import Disclosure, DisclosureRequest
 from shared.contracts.event import CATALOGUE, HouseholdId, LegalBasis, ReferralId
 from shared.contracts.household import Area
 from shared.messaging import Envelope, Handlers, WorkerContext
+from shared.runtime import rights
 from shared.runtime.auth import Staff
-from shared.runtime.policies import Level, Standing, may
+from shared.runtime.policies import Level, OfFact, Standing, may, may_fact
 from shared.runtime.rights import place_of, reader_of
 from shared.runtime.settings import Profile, Settings
+from shared.runtime.ticket import japan_day
 from shared.runtime.unit import TREE, Unit, all_units
 from tests.conftest import TICKET_KEY, Templates
 from tests.intake.papers import pdf
@@ -51,13 +55,16 @@ _KANA = "ヌネヘホムメモヤユヨラリルレロワヲソチツテト"
 #: what is free text, and to whom it is open: FULL, unless it is written to be shared
 FREE = ("told", "visitor", "own view", "evidence", "memo")
 SHARED = ("shared note",)
+#: 支援会議で知ったこと: 窓口で書いた職員と、その会議の出席者だけ
+HEARD = ("heard",)
 #: 保護担当だけ
 GUARDED = ("guarded note",)
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """How a household stands. `against`, `glasses` are staff; `worker` takes the case at `domain`'s desk, nobody while it waits."""
+    """How a household stands. `against`, `glasses` are staff; `worker` takes the case at `domain`'s desk, nobody while it waits, and writes
+    there what was said in the conference, if among those who attend it."""
 
     domain: str = ""
     worker: str = ""
@@ -68,6 +75,7 @@ class Wanted:
     glasses: tuple[str, ...] = ()
     withdrawn: bool = False
     moved_out: bool = False
+    attend: tuple[str, ...] = ()
 
 
 @dataclass
@@ -91,8 +99,9 @@ class Home:
         return {**self.ids["intake"], **self.ids.get(unit, {})}
 
     def standing(self, staff: Staff, unit: Unit) -> Standing:
-        want = self.wanted
-        return Standing(bool(want.protected), staff.sub in want.against, self.cared_for_by(staff, unit), staff.sub in self.glasses)
+        want, attends = self.wanted, staff.sub in self.wanted.attend
+        cared_for, glass = self.cared_for_by(staff, unit), staff.sub in self.glasses
+        return Standing(bool(want.protected), staff.sub in want.against, cared_for, glass, attends, attends)
 
     def cared_for_by(self, staff: Staff, unit: Unit) -> bool:
         want = self.wanted
@@ -103,6 +112,14 @@ class Home:
     def level(self, staff: Staff, unit: Unit, level: Level) -> bool:
         """What the policies say, and nobody else."""
         return may(reader_of(staff), place_of(unit), level, self.standing(staff, unit))
+
+    def hears(self, staff: Staff, unit: Unit) -> bool:
+        """What was written of the conference at this unit: again what the policies say."""
+        state = {"own": True, "consented": False, "told": True, "attending": staff.sub in self.wanted.attend, "glass": staff.sub in self.glasses}
+        return self.level(staff, unit, Level.FULL) and all(
+            may_fact(reader_of(staff), place_of(unit), action, LegalBasis.ART106_6, japan_day(), **state)
+            for action in (OfFact.READ, OfFact.READ_NOTE)
+        )
 
 
 _SIGNED = text(
@@ -190,12 +207,13 @@ class Town:
         """`who`: somebody who lives in another household already."""
         number = len(self.homes) + 1
         who, child = who or canary(self.dice, number * 2), canary(self.dice, number * 2 + 1)
-        marks = {kind: f"{kind[:2]}{chr(0x3400 + number * 7)}{_word(self.dice, _KANJI, 4)}" for kind in (*FREE, *SHARED, *GUARDED, "send to")}
+        marks = {kind: f"{kind[:2]}{chr(0x3400 + number * 7)}{_word(self.dice, _KANJI, 4)}" for kind in (*FREE, *SHARED, *HEARD, *GUARDED, "send to")}
         home = Home(number, want, who, child, marks)
         await self._consulted(home)
         if want.protected == "first":
             await self._protected(home)
             await self.carry()
+        await self._convened(home)
         await self._at_the_desks(home)
         if want.withdrawn:
             member = home.ids["intake"]["member_id"]
@@ -249,6 +267,20 @@ class Town:
         if want.outreach == "watched":
             await self._watched(home)
 
+    async def _convened(self, home: Home) -> None:
+        """The center has convened a 支援会議, and every unit has heard of it."""
+        if not home.wanted.attend:
+            return
+        first, last = japan_day(), japan_day() + timedelta(days=9)
+        event = ConferenceConvened(
+            household_id=home.id, legal_basis=LegalBasis.ART106_6, conference_id=uuid4(), forum=Forum.CONFIDENTIAL, staff=home.wanted.attend,
+            convened_on=first, ends_on=last, readable_until=last,
+        )  # fmt: skip
+        async with self.places["cases-center"].db.transaction() as tx:
+            await rights.keep(tx, event)
+            tx.publish(event)
+        await self.carry()
+
     async def _told_who(self, home: Home, code: str, referral: UUID) -> None:
         """What intake answers, kept as the desk keeps it."""
         basis = LegalBasis.CONSENT if home.wanted.withdrawn else LegalBasis.INTERNAL_69_2_2
@@ -268,6 +300,18 @@ class Town:
         form = {"as_of": "今日", "confidence": "confirmed", "legal_basis": "INTERNAL_69_2_2", "evidence": f"{home.marks['evidence']}の控え"}
         await self.send(code, f"{path}/facts", worker, (303, 422), fact_id=uuid4(), kind="care_level", value="care2", member_id=member, **form)
         await self.send(code, f"{path}/facts", worker, (303, 422), fact_id=uuid4(), kind="child_concern", value="yes", member_id="household", **form)
+        if worker.sub in home.wanted.attend:
+            await self._in_conference(home, code, path, worker)
+
+    async def _in_conference(self, home: Home, code: str, path: str, worker: Staff) -> None:
+        """A fact and a note of the conference, which are the number that others try to correct."""
+        note, word = uuid4(), home.marks["heard"]
+        home.ids[code]["correct"] = note
+        written = {"shared": f"{word}と聞いた。", "private": f"{word}と見る。", "partner": word, "next_action": word, "next_due": "+3"}
+        await self.send(code, f"{path}/notes", worker, (303,), note_id=note, method="conference", told="1", **written)
+        fact = {"kind": "issue", "value": next(iter(fact_kinds()["issue"].values)), "member_id": home.ids["intake"]["member_id"]}
+        fact |= {"as_of": "今日", "confidence": "reported", "legal_basis": "ART106_6", "evidence": f"{word}から"}
+        await self.send(code, f"{path}/facts", worker, (303,), fact_id=uuid4(), **fact)
 
     async def _watched(self, home: Home) -> None:
         form = {"version": 1, "plan_id": uuid4(), "member_id": home.ids["intake"]["member_id"], "tier": "B"}
@@ -318,15 +362,18 @@ def _clues(home: Home) -> list[tuple[str, str]]:
 def wanted(dice: random.Random) -> list[Wanted]:
     """Every standing once by hand, then by chance."""
     fixed = [
-        Wanted(), Wanted("elderly", "e1", outreach="watched"), Wanted("elderly", "", outreach="waiting"), Wanted("poverty", "p1", center=True),
+        Wanted(), Wanted("elderly", "e1", outreach="watched", attend=("e1",)), Wanted("elderly", "", outreach="waiting"),
+        Wanted("poverty", "p1", center=True, attend=("p1", "e2")),
         Wanted("elderly", "e1", protected="first", outreach="watched"), Wanted("elderly", "e2", protected="later", outreach="watched", center=True),
         Wanted("children", "", protected="later"), Wanted("disability", "d1", protected="later", outreach="waiting"), Wanted(protected="later"),
         Wanted("elderly", "e2", against=("e1", "c1", "r1", "m1"), outreach="watched"), Wanted("elderly", "e1", against=("e1", "v1", "h1", "rc")),
         Wanted("poverty", "p2", withdrawn=True), Wanted("elderly", "e1", withdrawn=True, protected="later"),
         Wanted("children", "", glasses=("e1", "p2")),
-        Wanted("elderly", "e1", protected="later", glasses=("r1", "e2", "m1", "p1"), outreach="watched"),
+        Wanted("elderly", "e1", protected="later", glasses=("r1", "e2", "m1", "p1"), outreach="watched",
+               attend=("e1",)),
         Wanted("elderly", "e2", protected="first", glasses=("r2", "c1"), against=("c1",), center=True),
-        Wanted("elderly", "e1", moved_out=True, against=("r2",)), Wanted("disability", "d2", protected="first", against=("d1", "h1")),
+        Wanted("elderly", "e1", moved_out=True, against=("r2",), attend=("e1", "d1")),
+        Wanted("disability", "d2", protected="first", against=("d1", "h1")),
     ]  # fmt: skip
     return fixed + [_by_chance(dice) for _ in range(10)]
 

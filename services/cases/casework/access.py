@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Depends, Request
 from starlette.datastructures import FormData
@@ -13,8 +14,8 @@ from services.cases.casework.parameters import rules_on
 from services.cases.casework.profile import Profile, Rules
 from shared.runtime.auth import Signed, Staff
 from shared.runtime.database import Rd
-from shared.runtime.policies import Gate, may_enter
-from shared.runtime.rights import enters, place_of, reader_of, refusal, rights_in
+from shared.runtime.policies import Gate, Level, may_enter
+from shared.runtime.rights import Rights, enters, place_of, reader_of, refusal, rights_in
 from shared.runtime.unit import Unit
 
 
@@ -44,6 +45,13 @@ def _case_reader(request: Request, staff: Signed, rd: Rd) -> Staff:
     if rights.enters(Gate.READ_CASES) or rights.glasses:
         return staff
     raise refusal(rights.place, Gate.READ_CASES)
+
+
+def may_open(rights: Rights, household_id: UUID) -> None:
+    """Whoever came in by a break-glass opens its household's case and no other: a seat in a conference about another one opens the meeting only."""
+    rights.check(Level.SUMMARY, household_id)
+    if not rights.enters(Gate.READ_CASES) and all(glass.household_id != household_id for glass in rights.glasses):
+        raise refusal(rights.place, Gate.READ_CASES)
 
 
 CaseReader = Annotated[Staff, Depends(_case_reader)]

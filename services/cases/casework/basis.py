@@ -1,11 +1,19 @@
-"""共有の根拠: 同意がないのに「同意」を根拠にはできない (domain.md §1.3、§1.4)。"""
+"""共有の根拠: 同意がないのに「同意」を根拠にはできず、出席していない支援会議で知ったことにもできない (domain.md §1.2–§1.4)。"""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from uuid import UUID
+
+from shared.contracts.conference import Forum
 from shared.contracts.consultation import ConsentState
 from shared.contracts.event import Lane, LegalBasis
 from shared.runtime.problems import Refusal
 
 #: 69条2項ただし書き: 本人や第三者の権利利益を不当に侵害するおそれがあれば、使えない。人が選ぶときに確かめる
 HARM_CHECKED = frozenset({LegalBasis.EXTERNAL_69_2_3, LegalBasis.BENEFIT_69_2_4})
+#: 種類ごとに、書く人がいま知らせ合える、その世帯の会議（`lanes.ongoing`）
+Conferences = Mapping[Forum, UUID]
+NO_CONFERENCE: Conferences = MappingProxyType({})
 LABELS = {
     LegalBasis.CONSENT: "本人の同意（個情法69条2項1号）",
     LegalBasis.ART106_6: "支援会議（社会福祉法106条の6）",
@@ -40,6 +48,28 @@ class BasisNotOurs(Refusal):
     status = 422
     code = "basis_not_ours"
     sentence = "この窓口では使えない根拠です。一覧から選び直してください。"
+
+
+class NotAtTheConference(Refusal):
+    status = 422
+    code = "not_at_the_conference"
+    sentence = (
+        "この世帯の、いま続いている支援会議に出席していません。"
+        "福祉相談センターに、この窓口か自分を出席者に入れた支援会議の招集（または期間の変更）を頼んでから、記録してください。"
+    )
+
+
+def choices(bases: tuple[LegalBasis, ...], conferences: Conferences = NO_CONFERENCE, *, convenes: bool = False) -> tuple[LegalBasis, ...]:
+    """いま選べる根拠: 支援会議は、それを開く窓口（`convenes`）と、続いている支援会議に出席している職員だけ。"""
+    attends = convenes or Forum.CONFIDENTIAL in conferences
+    return bases if attends else tuple(basis for basis in bases if basis is not LegalBasis.ART106_6)
+
+
+def attended(conferences: Conferences, field: str = "legal_basis") -> UUID:
+    """書く人が出席している、続いている支援会議。なければ、様式の `field` について NotAtTheConference。"""
+    if Forum.CONFIDENTIAL not in conferences:
+        raise NotAtTheConference(fields={field: NotAtTheConference.sentence})
+    return conferences[Forum.CONFIDENTIAL]
 
 
 def usual(consent: ConsentState, otherwise: LegalBasis) -> LegalBasis:

@@ -1,12 +1,12 @@
 """事実: 区分で記録し、取り下げる (domain.md §5.0)。他の窓口に届くのは種類・値・時期・確からしさだけ。"""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
-from types import MappingProxyType
 from uuid import UUID
 
 from services.cases.casework import basis, consent
+from services.cases.casework.basis import NO_CONFERENCE, Conferences
 from services.cases.casework.case import Case, must_be_open
 from services.cases.casework.consent import Consents
 from services.cases.casework.decision import Caseworker, Outcome
@@ -14,13 +14,10 @@ from services.cases.casework.household import Household, month_of
 from services.cases.casework.profile import Profile, Rules
 from shared.contracts.case import FactRecorded, FactRetracted
 from shared.contracts.codes import FactKind
-from shared.contracts.conference import Forum
 from shared.contracts.consultation import ConsentState
-from shared.contracts.event import CaseId, Confidence, HouseholdId, LegalBasis, MemberId, Month
+from shared.contracts.event import CaseId, Confidence, HouseholdId, Lane, LegalBasis, MemberId, Month
 from shared.contracts.lanes import ground
 from shared.runtime.problems import Refusal
-
-NO_CONFERENCE: Mapping[Forum, UUID] = MappingProxyType({})
 
 
 class FactUnreadable(Refusal):
@@ -77,6 +74,11 @@ class Fact:
     #: この事実を知らせた会議。その出席者だけが、その期間だけ見られる
     conference_id: UUID | None = None
 
+    @property
+    def circle(self) -> UUID | None:
+        """支援会議で知らせた事実を読む人の輪: その会議。ほかの事実に輪はない。"""
+        return self.conference_id if self.legal_basis.lane is Lane.ART106_6 else None
+
 
 def record(
     case: Case,
@@ -89,18 +91,21 @@ def record(
     on: date,
     profile: Profile,
     rules: Rules,
-    conferences: Mapping[Forum, UUID] = NO_CONFERENCE,
+    conferences: Conferences = NO_CONFERENCE,
 ) -> Outcome[Fact]:
     """事実を記録する。同じ人の同じ種類の前の記録に代わる（課題のように重なるものは、同じ値の記録にだけ代わる）。
 
     根拠に会議があり（同意・106条の6）、その会議がいま続いていれば（`conferences`）、その会議で知らせた事実になる。
-    語彙にない値・合わない人・先の日付は FactUnreadable、終結済みは CaseIsClosed、同意のない「同意」は ConsentIsMissing。
+    支援会議で知らせた事実は、同じ会議の記録にだけ代わる: 出席していない人の記録を、見えないところで変えない。
+    語彙にない値・合わない人・先の日付は FactUnreadable、終結済みは CaseIsClosed、同意のない「同意」は ConsentIsMissing、
+    会議を開かない窓口で、出席していない支援会議を根拠にすれば NotAtTheConference。
     """
     must_be_open(case)
     _must_be_readable(entry, household, on, rules)
+    if entry.legal_basis is LegalBasis.ART106_6 and entry.legal_basis in profile.bases and not profile.convenes:
+        basis.attended(conferences)
     said = _consent_that_counts(case, entry, consents)
     basis.check(entry.legal_basis, said, profile.bases, harm_checked=entry.harm_checked, harm_note=entry.harm_note)
-    before = next((fact for fact in known if fact.current and _replaces(entry, fact, rules)), None)
     fact = Fact(
         fact_id=entry.fact_id,
         household_id=case.household_id,
@@ -114,11 +119,12 @@ def record(
         legal_basis=entry.legal_basis,
         by=by,
         evidence=entry.evidence,
-        supersedes=before.fact_id if before else None,
         harm_checked=entry.harm_checked,
         harm_note=entry.harm_note,
         conference_id=_told_in(entry.legal_basis, conferences, on),
     )
+    before = next((one for one in known if one.current and _replaces(fact, one, rules)), None)
+    fact = replace(fact, supersedes=before.fact_id if before else None)
     return Outcome(fact, (_recorded(fact),))
 
 
@@ -130,7 +136,7 @@ def retract(fact: Fact, *, on: date) -> Outcome[Fact]:
     return Outcome(replace(fact, retracted_on=on, current=False), (event,))
 
 
-def _told_in(basis: LegalBasis, conferences: Mapping[Forum, UUID], on: date) -> UUID | None:
+def _told_in(basis: LegalBasis, conferences: Conferences, on: date) -> UUID | None:
     """会議の種類は根拠が決める: 支援会議の事実は支援会議に、同意の事実は重層的支援会議に。"""
     forum = ground(basis, on).forum
     return conferences.get(forum) if forum else None
@@ -143,9 +149,9 @@ def _consent_that_counts(case: Case, entry: Entry, consents: Consents) -> Consen
     return consent.of(consents, entry.member_id) if entry.member_id else consent.of_all(consents, case.member_ids)
 
 
-def _replaces(entry: Entry, fact: Fact, rules: Rules) -> bool:
-    same = fact.kind == entry.kind and fact.member_id == entry.member_id
-    return same and (entry.kind not in rules.many_valued or fact.value == entry.value)
+def _replaces(new: Fact, fact: Fact, rules: Rules) -> bool:
+    same = (fact.kind, fact.member_id, fact.circle) == (new.kind, new.member_id, new.circle)
+    return same and (new.kind not in rules.many_valued or fact.value == new.value)
 
 
 def _must_be_readable(entry: Entry, household: Household, on: date, rules: Rules) -> None:
@@ -153,6 +159,8 @@ def _must_be_readable(entry: Entry, household: Household, on: date, rules: Rules
     if kind is None or not rules.asks(entry.kind):
         raise FactUnreadable(fields={"kind": "この窓口で記録する事実の種類を選んでください。"})
     wrong = _wrong_person(entry, kind, household) | _wrong_time(entry, household, on)
+    if entry.kind == consent.KIND and entry.legal_basis is LegalBasis.ART106_6:
+        wrong["legal_basis"] = "同意は、会議で知ったことにはできません。本人に確かめて、ほかの根拠で記録してください。"
     if entry.value not in kind.values:
         wrong["value"] = f"「{kind.label}」の値を選んでください。"
     if wrong:

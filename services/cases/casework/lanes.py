@@ -1,4 +1,4 @@
-"""事実の区分（レーン）: 読む人に開いている事実だけを、データベースが返す。何を開くかは policies/facts.cedar が、画面ごとに一度だけ決める。
+"""区分（レーン）: 読む人に開いている事実と経過だけを、データベースが返す。何を開くかは policies/facts.cedar が、画面ごとに一度だけ決める。
 
 The SQL makes the same word of a fact as `policies.key_of`; the database compares it with the words that are open. No decision in a loop.
 """
@@ -11,9 +11,11 @@ from uuid import UUID
 from sqlalchemy import text
 
 from services.cases.casework import records
+from services.cases.casework.case import Case
 from services.cases.casework.facts import Fact
+from services.cases.casework.note import Note
 from shared.contracts.conference import Forum
-from shared.contracts.event import HouseholdId
+from shared.contracts.event import HouseholdId, LegalBasis
 from shared.runtime.database import Read
 from shared.runtime.policies import NOTHING
 from shared.runtime.ticket import japan_day
@@ -26,17 +28,33 @@ _AGREED = """exists (select from consent c where c.household_id = f.household_id
 _CONSENTED = f"""case when f.member_id is not null then {_AGREED.format(who="f.member_id")}
   else coalesce((select cardinality(k.member_ids) > 0 and not exists (select from unnest(k.member_ids) m(id) where not {_AGREED.format(who="m.id")})
     from case_file k where k.case_id = f.case_id), false) end"""  # noqa: S608
+#: 会議で知らせた・知った: 読む人が出席している会議で（+a）、ほかの会議で（+o）
+_TOLD = "case when {of}.conference_id = any(cast(:attended as uuid[])) then '+a' when {of}.conference_id is not null then '+o' else '' end"
 _JUDGED = f"""
   select f.*, f.legal_basis || case when {_CONSENTED} then '+c' else '' end
-    || case when f.conference_id = any(cast(:attended as uuid[])) then '+a' else '' end as ground
+    || {_TOLD.format(of="f")} as ground
   from fact f where f.household_id = :household and (cast(:conference as uuid) is null or f.conference_id = :conference)
 """  # noqa: S608
 _OPEN = text(f"select * from ({_JUDGED}) f where ground = any(cast(:read as text[])) order by recorded_at, fact_id")  # noqa: S608
 _CLOSED = text(f"select count(*) from ({_JUDGED}) f where is_current and ground = any(cast(:unread as text[]))")  # noqa: S608
+#: 「支援会議で知ったこと」の経過は、その会議の事実と同じ言葉で比べる。ほかの経過（会議のないもの）に区分はない
+_NOTES = f"""
+  select n.*, '{LegalBasis.ART106_6.value}' || {_TOLD.format(of="n")} as ground from note n where n.case_id = :case
+"""  # noqa: S608
+_OPEN_NOTES = text(
+    f"select * from ({_NOTES}) n where conference_id is null or ground = any(cast(:read as text[])) order by happened_on desc, written_at desc"  # noqa: S608
+)
+_CLOSED_NOTES = text(
+    f"""
+    select count(*) from ({_NOTES}) n where conference_id is not null and ground = any(cast(:unread as text[]))
+      and not exists (select from note later where later.corrects = n.note_id)
+    """  # noqa: S608
+)
 _ONGOING = text(
     """
     select distinct on (forum) forum, conference_id from conference
-    where household_id = :household and closed_on is null and :today between convened_on and ends_on order by forum, convened_on desc, conference_id
+    where household_id = :household and closed_on is null and :today between convened_on and ends_on
+      and (:convenes or conference_id = any(cast(:attended as uuid[]))) order by forum, convened_on desc, conference_id
     """
 )
 _ATTENDED = text("select conference_id, forum, ends_on, closed_on from conference where conference_id = any(:ids) order by ends_on, conference_id")
@@ -65,12 +83,34 @@ async def seen(handle: Read, household_id: UUID, conference_id: UUID | None = No
     return Seen(facts, int(await handle.scalar(_CLOSED, values | {"unread": unread})) if unread else 0)
 
 
+@dataclass(frozen=True, slots=True)
+class SeenNotes:
+    """読める経過と、読めないがあることは知ってよい経過の数（訂正された前の記録は数えない）。"""
+
+    notes: list[Note]
+    withheld: int = 0
+
+
+async def notes(handle: Read, case: Case) -> SeenNotes:
+    """支援経過のうち読む人に開いているもの、新しい順。"""
+    rights = handle.rights
+    if rights is None:
+        return SeenNotes([])
+    sight = rights.sight(case.household_id)
+    values = {"case": case.case_id, "attended": rights.attends(case.household_id)}
+    found = [records.note_of(row) for row in await handle.rows(_OPEN_NOTES, values | {"read": sorted(sight.read_notes)})]
+    unread = sorted(sight.known_notes - sight.read_notes)
+    return SeenNotes(found, int(await handle.scalar(_CLOSED_NOTES, values | {"unread": unread})) if unread else 0)
+
+
 async def ongoing(handle: Read, unit: Unit, household_id: HouseholdId) -> Mapping[Forum, UUID]:
-    """この窓口が開いていて、きょう続いている、この世帯の会議。ほかの窓口の会議で知らせたことにはできない。"""
-    if "conference" not in unit.publishes:
+    """きょう続いている、この世帯の会議: この窓口が開いたものか、書く人が出席しているもの。出ていない会議で知らせたことにはできない。"""
+    attended = handle.rights.attends(household_id) if handle.rights else []
+    convenes = "conference" in unit.publishes
+    if not (convenes or attended):
         return {}
-    rows = await handle.rows(_ONGOING, {"household": household_id, "today": japan_day(handle.now.timestamp())})
-    return {Forum(row.forum): row.conference_id for row in rows}
+    values = {"household": household_id, "today": japan_day(handle.now.timestamp()), "convenes": convenes, "attended": attended}
+    return {Forum(row.forum): row.conference_id for row in await handle.rows(_ONGOING, values)}
 
 
 async def attended(handle: Read, household_id: UUID, base: str | None) -> list[dict[str, Any]]:

@@ -1,9 +1,14 @@
-"""支援経過（FM4）: 事実として共有する内容と、担当内の所見を分けて書く。消さずに訂正する。どちらもこの窓口から出ない。"""
+"""支援経過（FM4）: 事実として共有する内容と、担当内の所見を分けて書く。消さずに訂正する。どちらもこの窓口から出ない。
+
+支援会議で知ったことは、その会議の出席者だけが、会議のあいだだけ読む (domain.md §1.2)。
+"""
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from uuid import UUID
 
+from services.cases.casework import basis
+from services.cases.casework.basis import NO_CONFERENCE, Conferences
 from services.cases.casework.case import Case, must_be_open
 from services.cases.casework.decision import Caseworker, Outcome
 from services.cases.casework.profile import Rules
@@ -39,25 +44,34 @@ class Note:
     by: Caseworker
     written_at: datetime
     corrects: UUID | None = None
+    #: この経過を知った支援会議。その出席者だけが、その期間だけ読める
+    conference_id: UUID | None = None
 
 
-def write(case: Case, note: Note, *, on: date, rules: Rules) -> Outcome[Note]:
-    """経過を書く。内容か所見のどちらかは要る。終結済みなら CaseIsClosed（訂正は `correct`）。"""
+def write(
+    case: Case, note: Note, *, on: date, rules: Rules, told: bool = False, conferences: Conferences = NO_CONFERENCE
+) -> Outcome[Note]:  # fmt: skip
+    """経過を書く。内容か所見のどちらかは要る。終結済みなら CaseIsClosed（訂正は `correct`）。
+
+    `told` は支援会議で知ったこと: 続いている支援会議に出席していなければ NotAtTheConference。
+    """
     must_be_open(case)
     _must_be_complete(note, on, rules)
-    return Outcome(note)
+    return Outcome(replace(note, conference_id=basis.attended(conferences, "told")) if told else note)
 
 
-def correct(case: Case, note: Note, *, corrected: bool, on: date, rules: Rules) -> Outcome[Note]:
-    """前の記録を訂正する。前の文は残り、終結のあとでも訂正できる。二重の訂正は AlreadyCorrected。"""
+def correct(case: Case, note: Note, before: Note, *, corrected: bool, on: date, rules: Rules) -> Outcome[Note]:
+    """`before` を訂正する。前の文は残り、会議の区分も前のまま。終結のあとでも訂正できる。二重の訂正は AlreadyCorrected。"""
     if corrected:
         raise AlreadyCorrected
     _must_be_complete(note, on, rules)
-    return Outcome(note)
+    return Outcome(replace(note, corrects=before.note_id, conference_id=before.conference_id))
 
 
 def follow(case: Case, note: Note, *, rules: Rules) -> Outcome[Case]:
-    """記録がケースに残すもの: 会った・話した日と、次にすること。"""
+    """記録がケースに残すもの: 会った・話した日と、次にすること。支援会議で知ったことは、窓口のみなが見るケースには何も残さない。"""
+    if note.conference_id:
+        return Outcome(case)
     method = rules.method(note.method)
     met = method is not None and method.contact
     last = max(case.last_contact_on or note.happened_on, note.happened_on) if met else case.last_contact_on

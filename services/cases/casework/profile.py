@@ -22,6 +22,8 @@ class Profile:
     basis: LegalBasis
     #: この窓口が使える根拠（画面の順）
     bases: tuple[LegalBasis, ...]
+    #: 会議を開く窓口か（センター）。ほかの窓口は、出席している会議で知ったことだけを「支援会議」で記録する
+    convenes: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What is written down in a case: facts (said to the others) and notes (never leave this desk)."""
+"""What is written down in a case: facts (said to the others) and notes (never leave this desk). Who reads which of them: `lanes.py`."""
 
 from dataclasses import asdict, replace
 from datetime import date
@@ -74,24 +74,11 @@ async def keeps_file(handle: Read, household_id: HouseholdId) -> bool:
     return await handle.scalar(select(c.c.case_id).where(c.c.household_id == household_id).limit(1)) is not None
 
 
-def _note(row: Row[Any]) -> Note:
+def note_of(row: Row[Any]) -> Note:
     values = dict(row._mapping)
+    values.pop("ground")
     by = Caseworker(values.pop("by_sub"), values.pop("by_name"))
     return Note(**values, by=by)
-
-
-async def notes(handle: Read, case_id: UUID) -> list[Note]:
-    """支援経過、新しい順。"""
-    newest = select(n).where(n.c.case_id == case_id).order_by(n.c.happened_on.desc(), n.c.written_at.desc())
-    return [_note(row) for row in await handle.rows(newest)]
-
-
-async def is_corrected(handle: Read, case_id: UUID, note_id: UUID) -> bool:
-    """NotFound when the case has no such note."""
-    row = await handle.row(select(n.c.note_id).where(n.c.note_id == note_id, n.c.case_id == case_id))
-    if row is None:
-        raise NotFound
-    return await handle.scalar(select(n.c.note_id).where(n.c.corrects == note_id)) is not None
 
 
 async def add_note(tx: Transaction, state: Note) -> bool:

@@ -57,7 +57,8 @@ def refer(
         raise AlreadyReferred(fields={"to": AlreadyReferred.sentence})
     if not topics or any(topic not in rules.topics for topic in topics):
         raise TopicsMissing(fields={"topics": TopicsMissing.sentence})
-    basis.check(legal_basis, consent, profile.bases, harm_checked=harm_checked, harm_note=harm_note)
+    may = basis.choices(profile.bases, convenes=profile.convenes)
+    basis.check(legal_basis, consent, may, harm_checked=harm_checked, harm_note=harm_note)
     reply_due = on + timedelta(days=rules.reply_days[urgency])
     made = ReferralMade(
         household_id=case.household_id,

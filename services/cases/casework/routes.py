@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from services.cases.casework import case as cases
 from services.cases.casework import closing, consent, consents, facts, heard, lanes, note, pages, records, refer, referral_routes, store
 from services.cases.casework.access import At, Form, Writer
-from services.cases.casework.basis import BasisNotOurs, ConsentIsMissing, HarmNotChecked
+from services.cases.casework.basis import BasisNotOurs, ConsentIsMissing, HarmNotChecked, NotAtTheConference
 from services.cases.casework.case import AnotherCaseIsOpen, Case, CaseIsClosed, CaseMovedOn, ReasonMissing, StateNotReachable, WatchDateMissing
 from services.cases.casework.closing import EvaluationComesFirst, RepliesOutstanding
 from services.cases.casework.facts import FactGone, FactUnreadable
@@ -28,7 +28,7 @@ router.include_router(pages.router)
 router.include_router(referral_routes.router)
 
 
-@router.post("/cases/{case_id}/notes", responses=refusals(NotFound, CaseIsClosed, AlreadyCorrected, NoteIncomplete))
+@router.post("/cases/{case_id}/notes", responses=refusals(NotFound, CaseIsClosed, AlreadyCorrected, NoteIncomplete, NotAtTheConference))
 async def write_note(request: Request, case_id: UUID, desk: At, staff: Writer, form: Form, tx: Tx) -> Response:
     """支援経過を書く、または訂正する。"""
     return await on_case(Sitting(request, desk, staff, form, tx), case_id, "note", _note)
@@ -37,15 +37,27 @@ async def write_note(request: Request, case_id: UUID, desk: At, staff: Writer, f
 async def _note(at: Sitting, case: Case) -> None:
     written, rules = _note_typed(at, case), at.rules
     if written.corrects:
-        corrected = await records.is_corrected(at.tx, case.case_id, written.corrects)
-        outcome = note.correct(case, written, corrected=corrected, on=at.typed.today, rules=rules)
+        seen = (await lanes.notes(at.tx, case)).notes
+        before, corrected = _to_correct(seen, written.corrects), any(one.corrects == written.corrects for one in seen)
+        outcome = note.correct(case, written, before, corrected=corrected, on=at.typed.today, rules=rules)
     else:
-        outcome = note.write(case, written, on=at.typed.today, rules=rules)
+        conferences, told = await lanes.ongoing(at.tx, at.desk.unit, case.household_id), at.typed.text("told", 8) == "1"
+        outcome = note.write(case, written, on=at.typed.today, rules=rules, told=told, conferences=conferences)
     if not await records.add_note(at.tx, outcome.state):
         return
-    if not case.closed:
-        await store.save_case(at.tx, note.follow(case, outcome.state, rules=rules), at.by)
-    await at.audit("correct" if written.corrects else "create", "note", written.note_id, case)
+    followed = note.follow(case, outcome.state, rules=rules)
+    if not (case.closed or outcome.state.conference_id):
+        await store.save_case(at.tx, followed, at.by)
+    basis = LegalBasis.ART106_6 if outcome.state.conference_id else None
+    await at.audit("correct" if written.corrects else "create", "note", written.note_id, case, basis)
+
+
+def _to_correct(seen: list[note.Note], note_id: UUID) -> note.Note:
+    """NotFound when there is no such note, or none that the writer reads."""
+    found = next((one for one in seen if one.note_id == note_id), None)
+    if found is None:
+        raise NotFound
+    return found
 
 
 def _note_typed(at: Sitting, case: Case) -> note.Note:
@@ -69,7 +81,10 @@ def _note_typed(at: Sitting, case: Case) -> note.Note:
     return written
 
 
-@router.post("/cases/{case_id}/facts", responses=refusals(NotFound, CaseIsClosed, FactUnreadable, BasisNotOurs, ConsentIsMissing, HarmNotChecked))
+@router.post(
+    "/cases/{case_id}/facts",
+    responses=refusals(NotFound, CaseIsClosed, FactUnreadable, BasisNotOurs, ConsentIsMissing, HarmNotChecked, NotAtTheConference),
+)
 async def record_fact(request: Request, case_id: UUID, desk: At, staff: Writer, form: Form, tx: Tx) -> Response:
     """事実を記録する。"""
     return await on_case(Sitting(request, desk, staff, form, tx), case_id, "fact", _fact)
@@ -94,7 +109,7 @@ async def _fact(at: Sitting, case: Case) -> None:
     said = next((consent.by_fact(event, at.tx.now) for event in outcome.events if isinstance(event, FactRecorded)), None)
     if said and (change := await consents.say(at.tx, said)):
         await consents.settle(at.tx, case, case.household_id, at.desk.profile, change, why=entry.fact_id)
-    await at.audit("create", "fact", entry.fact_id, case)
+    await at.audit("create", "fact", entry.fact_id, case, LegalBasis.ART106_6 if outcome.state.circle else None)
 
 
 def _fact_typed(at: Sitting) -> facts.Entry:
@@ -128,6 +143,8 @@ async def retract_fact(request: Request, case_id: UUID, fact_id: UUID, desk: At,
 
     async def work(at: Sitting, case: Case) -> None:
         fact = await records.fact_to_change(at.tx, case_id, fact_id)
+        if all(one.fact_id != fact_id for one in (await lanes.seen(at.tx, case.household_id)).facts):
+            raise NotFound
         await records.save_retraction(at.tx, facts.retract(fact, on=at.typed.today))
         if fact.kind == consent.KIND:
             await _consent_taken_back(at, case, fact_id)

@@ -16,6 +16,7 @@ from services.cases.casework.case import Case
 from services.cases.casework.decision import Caseworker, japan_day
 from services.cases.casework.forms import Typed
 from services.cases.casework.profile import Rules
+from shared.contracts.event import LegalBasis
 from shared.desk import redirect, render
 from shared.runtime import audit
 from shared.runtime.auth import Staff
@@ -50,10 +51,10 @@ class Sitting:
     def base(self) -> str:
         return self.desk.unit.base
 
-    async def audit(self, action: str, kind: str, object_id: UUID, case: Case) -> None:
-        await audit.record(
-            self.tx, self.staff, action, kind, object_id, household_id=case.household_id, purpose="casework", legal_basis=case.legal_basis
-        )
+    async def audit(self, action: str, kind: str, object_id: UUID, case: Case, basis: LegalBasis | None = None) -> None:
+        """`basis`: where it is not that of the case."""
+        basis = basis or case.legal_basis
+        await audit.record(self.tx, self.staff, action, kind, object_id, household_id=case.household_id, purpose="casework", legal_basis=basis)
 
 
 Work = Callable[[Sitting, Case], Awaitable[None]]

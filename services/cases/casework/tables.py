@@ -54,6 +54,7 @@ fact = _table(
 note = _table(
     "note", _id("note_id", True), _id("case_id"), _day("happened_on"), _text("method"), _text("partner"), _text("shared"), _text("private"),
     Column("minutes", Integer), _text("next_action"), _day("next_due"), _id("corrects"), _at("written_at"), _text("by_sub"), _text("by_name"),
+    _id("conference_id"),
 )  # fmt: skip
 consent = _table(
     "consent", _id("household_id", True), _id("member_id", True), _text("state"), _day("as_of"), _at("said_at"), _id("source_id"),

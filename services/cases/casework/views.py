@@ -3,14 +3,16 @@
 from typing import Any
 from uuid import UUID, uuid4
 
-from services.cases.casework import basis, consent, consents, heard, identity, involvement, lanes, lists, openings, portrait, records, store
+from services.cases.casework import basis, consent, consents, heard, identity, involvement, lanes, lists, openings, portrait, store
 from services.cases.casework.access import Desk, may_write
 from services.cases.casework.case import Case
 from services.cases.casework.decision import japan_day
 from services.cases.casework.forms import in_days
 from services.cases.casework.note import Note
 from services.cases.casework.profile import Rules
+from shared.contracts.conference import Forum
 from shared.contracts.consultation import ConsentState, Urgency
+from shared.contracts.event import LegalBasis
 from shared.contracts.referral import DeclineReason
 from shared.desk.wareki import age_on
 from shared.runtime.announce import announced_units, referral_targets
@@ -91,7 +93,12 @@ def note_values(corrects: Note | None = None) -> dict[str, Any]:
         "note_id": uuid4(),
         "happened_on": corrects.happened_on if corrects else "今日",
         "corrects": corrects.note_id if corrects else "",
+        "told": "",
     }
+
+
+def _bases(found: tuple[LegalBasis, ...]) -> list[tuple[str, str]]:
+    return [(one.value, basis.LABELS[one]) for one in found]
 
 
 def fact_values(case: Case, desk: Desk, kind: str, rules: Rules) -> dict[str, Any]:
@@ -115,7 +122,10 @@ async def case_page(handle: Read, desk: Desk, staff: Staff, case: Case, *, tab: 
     seen = await lanes.seen(handle, case.household_id)
     known = seen.facts
     said = await consents.of_household(handle, case.household_id)
-    notes = await records.notes(handle, case.case_id)
+    written = await lanes.notes(handle, case)
+    notes = written.notes
+    conferences = await lanes.ongoing(handle, desk.unit, case.household_id) if shown["writes"] else basis.NO_CONFERENCE
+    convenes = desk.profile.convenes
     if not (shown["writes"] or (handle.rights and handle.rights.may(Level.FULL, case.household_id))):
         notes, known, who = portrait.for_readers(notes, known, who)
     views = portrait.members(household, who, known, case, rules, today)
@@ -145,6 +155,8 @@ async def case_page(handle: Read, desk: Desk, staff: Staff, case: Case, *, tab: 
         "titles": {unit.unit: unit.title for unit in units},
         "targets": [(unit.unit, unit.title) for unit in await referral_targets(handle) if unit.unit != desk.unit.code],
         "withheld": seen.withheld,
+        "withheld_notes": written.withheld,
+        "tells": Forum.CONFIDENTIAL in conferences and not convenes,
         "openings": await openings.of_household(handle, case.household_id, staff) if shown["writes"] else [],
         "conferences": await lanes.attended(handle, case.household_id, next((unit.base for unit in units if unit.base == "/center"), None)),
         "alerts": f"/_part/household/{case.household_id}/alerts" if any(unit.base == "/" for unit in units) else None,
@@ -152,7 +164,8 @@ async def case_page(handle: Read, desk: Desk, staff: Staff, case: Case, *, tab: 
         "mine": case.caseworker.sub == staff.sub,
         "opens_everywhere": "coordinator" in staff.roles,
         "consent_of": {view.member.member_id: consent.of(said, view.member.member_id) for view in views},
-        "bases": [(found.value, basis.LABELS[found]) for found in desk.profile.bases],
+        "bases": _bases(basis.choices(desk.profile.bases, conferences, convenes=convenes)),
+        "refer_bases": _bases(basis.choices(desk.profile.bases, convenes=convenes)),
         "asks_harm": bool(basis.HARM_CHECKED & set(desk.profile.bases)),
         "methods": [(method.code, method.label) for method in rules.methods],
         "kinds": [(question.kind, rules.vocabulary[question.kind].label) for question in rules.asked if question.kind in rules.vocabulary],

@@ -11,4 +11,5 @@ PROFILE = Profile(
     welfare_domain=None,
     basis=LegalBasis.INTERNAL_69_2_2,
     bases=(LegalBasis.CONSENT, LegalBasis.ART106_6, LegalBasis.INTERNAL_69_2_2, LegalBasis.LIFE_EMERGENCY),
+    convenes=True,
 )

@@ -10,5 +10,12 @@ PROFILE = Profile(
     folder=Path(__file__).parent,
     welfare_domain="children",
     basis=LegalBasis.INTERNAL_69_2_2,
-    bases=(LegalBasis.CONSENT, LegalBasis.INTERNAL_69_2_2, LegalBasis.EXTERNAL_69_2_3, LegalBasis.ABUSE_CHILD, LegalBasis.LIFE_EMERGENCY),
+    bases=(
+        LegalBasis.CONSENT,
+        LegalBasis.ART106_6,
+        LegalBasis.INTERNAL_69_2_2,
+        LegalBasis.EXTERNAL_69_2_3,
+        LegalBasis.ABUSE_CHILD,
+        LegalBasis.LIFE_EMERGENCY,
+    ),
 )

@@ -58,10 +58,12 @@ class Level(StrEnum):
 
 
 class OfFact(StrEnum):
-    """一つの事実について: 見る・（見られないが）あることを知る。"""
+    """一つの事実、会議で知ったことの経過について: 見る・（見られないが）あることを知る。"""
 
     READ = "readFact"
     KNOW = "knowFact"
+    READ_NOTE = "readNote"
+    KNOW_NOTE = "knowNote"
 
 
 #: the unit in which a role works; a caseworker works in the desks of the own domains
@@ -136,18 +138,26 @@ def may(reader: Reader, place: Place, level: Level, standing: Standing = ORDINAR
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """Which facts of one household are read, and of which it is at least known that there are some. Keys of `key_of`."""
+    """Which facts of one household are read, and of which it is at least known that there are some; the same of what notes say of a
+    conference. Keys of `key_of`."""
 
     read: frozenset[str] = frozenset()
     known: frozenset[str] = frozenset()
+    read_notes: frozenset[str] = frozenset()
+    known_notes: frozenset[str] = frozenset()
 
 
 NOTHING = Sight()
 
 
-def key_of(basis: LegalBasis | str, *, consented: bool, attending: bool) -> str:
-    """All that decides about a fact, in a word that SQL can make as well: "CONSENT+c", "ART106_6+a", "STAT"."""
-    return f"{LegalBasis(basis).value}{'+c' if consented else ''}{'+a' if attending else ''}"
+#: (told in a conference, in one that the reader attends)
+_TOLD = ((False, False), (True, False), (True, True))
+
+
+def key_of(basis: LegalBasis | str, *, consented: bool, attending: bool, told: bool = False) -> str:
+    """All that decides about a fact, in a word that SQL can make as well: "CONSENT+c", "ART106_6+a" (told in a conference that the reader
+    attends), "ART106_6+o" (in another one), "STAT"."""
+    return f"{LegalBasis(basis).value}{'+c' if consented else ''}{'+a' if attending else '+o' if told else ''}"
 
 
 @lru_cache(maxsize=1024)
@@ -155,19 +165,20 @@ def sight(reader: Reader, place: Place, on: date, *, own: bool, glass: bool = Fa
     """One answer for all facts of a page: there are few grounds, however many facts. `own`: this unit recorded them."""
     allowed = {
         action: frozenset(
-            key_of(basis, consented=consented, attending=attending)
-            for basis, consented, attending in product(LegalBasis, (False, True), (False, True))
-            if may_fact(reader, place, action, basis, on, own=own, consented=consented, attending=attending, glass=glass)
+            key_of(basis, consented=consented, attending=attending, told=told)
+            for basis, consented, (told, attending) in product(LegalBasis, (False, True), _TOLD)
+            if may_fact(reader, place, action, basis, on, own=own, consented=consented, told=told, attending=attending, glass=glass)
         )
         for action in OfFact
     }
-    return Sight(allowed[OfFact.READ], allowed[OfFact.KNOW])
+    return Sight(*(allowed[action] for action in OfFact))
 
 
 def may_fact(
-    reader: Reader, place: Place, action: OfFact, basis: LegalBasis, on: date, *, own: bool, consented: bool, attending: bool, glass: bool = False
-) -> bool:
-    """`consented`: the person's consent is in force and names a unit of the reader. `attending`: it was told in a conference the reader attends."""
+    reader: Reader, place: Place, action: OfFact, basis: LegalBasis, on: date, *, own: bool, consented: bool, attending: bool, told: bool = False,
+    glass: bool = False,
+) -> bool:  # fmt: skip
+    """`consented`: the person's consent is in force and names a unit of the reader. `told`: in a conference, `attending`: that the reader attends."""
     found = ground(basis, on)
     attributes = {
         "kind": place.kind,
@@ -179,6 +190,7 @@ def may_fact(
         "competent": sorted(found.competent),
         "role": found.role,
         "consented": consented,
+        "told": told or attending,
         "attending": attending,
         "glass": glass,
     }

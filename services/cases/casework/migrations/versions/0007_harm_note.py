@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "casework_0007"
-down_revision = "casework_0004"
+down_revision = "casework_0005"
 branch_labels = None
 depends_on = None
 
