@@ -37,7 +37,7 @@ class Journey:
         self, method: str, unit: str, path: str, staff: Staff | None, expect: set[int], form: dict[str, Any] | None = None, *,
         files: list[Any] | None = None, part: bool = False, typed: bool = False, own: bool = True, accept: str = "text/html", **headers: str,
     ) -> Response:  # fmt: skip
-        """One request, remembered. `files` as a browser sends them, with their names. `own=False`: the answer must not show the person, whatever its status."""
+        """One request, remembered; `files` with their names. `own=False`: the answer must not show the person, whatever its status."""
         given = {"accept": accept, "sec-fetch-site": "same-origin"} | (signed_cookies(staff, self.town.settings[unit]) if staff else {})
         given |= {"hx-request": "true"} if part else {}
         transport = ASGITransport(self.town.apps[unit], raise_app_exceptions=False)

@@ -87,15 +87,17 @@ def record(
     profile: Profile,
     rules: Rules,
     conferences: Mapping[Forum, UUID] = NO_CONFERENCE,
+    lacks: str = "",
 ) -> Outcome[Fact]:
     """事実を記録する。同じ人の同じ種類の前の記録に代わる（課題のように重なるものは、同じ値の記録にだけ代わる）。
 
     根拠に会議があり（同意・106条の6）、その会議がいま続いていれば（`conferences`）、その会議で知らせた事実になる。
-    語彙にない値・合わない人・先の日付は FactUnreadable、終結済みは CaseIsClosed、同意のない「同意」は ConsentIsMissing。
+    語彙にない値・合わない人・先の日付は FactUnreadable、終結済みは CaseIsClosed、同意のない「同意」は ConsentIsMissing、
+    足りないのが目的（`lacks`）なら ConsentForAnotherPurpose。
     """
     must_be_open(case)
     _must_be_readable(entry, household, on, rules)
-    basis.check(entry.legal_basis, _consent_that_counts(case, entry, consents), profile.bases, harm_checked=entry.harm_checked)
+    basis.check(entry.legal_basis, _consent_that_counts(case, entry, consents), profile.bases, harm_checked=entry.harm_checked, lacks=lacks)
     before = next((fact for fact in known if fact.current and _replaces(entry, fact, rules)), None)
     fact = Fact(
         fact_id=entry.fact_id,

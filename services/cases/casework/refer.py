@@ -47,8 +47,9 @@ def refer(
     profile: Profile,
     rules: Rules,
     harm_checked: bool = False,
+    lacks: str = "",
 ) -> Outcome[Referral]:
-    """ほかの窓口 `to` につなぐ。`targets` はつなぎを受ける窓口、`waiting_at` は返信を待っている窓口。"""
+    """ほかの窓口 `to` につなぐ。`targets` はつなぎを受ける窓口、`waiting_at` は返信を待っている窓口、`lacks` は同意に足りない目的。"""
     must_be_open(case)
     if to not in targets or to == profile.unit:
         raise TargetUnknown(fields={"to": TargetUnknown.sentence})
@@ -56,7 +57,7 @@ def refer(
         raise AlreadyReferred(fields={"to": AlreadyReferred.sentence})
     if not topics or any(topic not in rules.topics for topic in topics):
         raise TopicsMissing(fields={"topics": TopicsMissing.sentence})
-    basis.check(legal_basis, consent, profile.bases, harm_checked=harm_checked)
+    basis.check(legal_basis, consent, profile.bases, harm_checked=harm_checked, lacks=lacks)
     reply_due = on + timedelta(days=rules.reply_days[urgency])
     made = ReferralMade(
         household_id=case.household_id,
