@@ -99,6 +99,11 @@ async def say(tx: Transaction, said: Said) -> Change:
     return Change.LOST if lost and now is not None and _state(now, on) is not ConsentState.GIVEN else Change.CHANGED
 
 
+async def is_said(handle: Read, source_id: UUID) -> bool:
+    """この番号の言葉が、いまの言葉か。"""
+    return await handle.scalar(select(t.c.source_id).where(t.c.source_id == source_id).limit(1)) is not None
+
+
 async def take_back(tx: Transaction, source_id: UUID) -> Change:
     """The word was a mistake: what was before does not come back, the person has to be asked."""
     mistaken = (t.c.source_id == source_id) & (t.c.state != ConsentState.NOT_ASKED.value)
