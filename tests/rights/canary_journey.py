@@ -287,6 +287,9 @@ class Journey:
         late = seen | {"check_in_id": str(uuid4()), "version": "2", "on": who.name, "clock": who.family, "outcome": who.mark}
         await self.post(unit, f"{watch}/check-ins", OUTREACH, late, AGAIN)
         await self.post(unit, f"{watch}/tier", OUTREACH, {"version": "2", "tier": "C"})
+        wrong = {"fact_id": str(uuid4()), "consent_of": str(head.member_id), "word": who.name, "heard_on": who.family}
+        await self.post(unit, f"{watch}/consent", OUTREACH, wrong, AGAIN)
+        await self.post(unit, f"{watch}/consent", OUTREACH, wrong | {"fact_id": who.name, "consent_of": who.mark}, AGAIN)
         await self.post(unit, f"{watch}/ask", OUTREACH, {})
         await self.get(unit, f"{base}/watch", OUTREACH)
         await self.get(unit, watch, POVERTY, GONE, own=False)
