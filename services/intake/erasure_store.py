@@ -84,6 +84,7 @@ _GONE = (
     text("delete from not_same_household where household_id = :household_id or other_id = :household_id"),
     text("delete from involved where household_id = :household_id"),
     text("delete from consent_scan where household_id = :household_id"),
+    text("delete from consent_scan_removal where household_id = :household_id"),
     text("delete from withdrawal_receipt where withdrawal_id in (select id from consent_withdrawal where household_id = :household_id)"),
     text("delete from consent_withdrawal where household_id = :household_id"),
     text("delete from consent where household_id = :household_id"),

@@ -11,13 +11,15 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
-from services.intake import consent_scan, consent_scan_store, consent_store, household_store
+from services.intake import consent_scan, consent_scan_store, consent_store, household_store, scan_removal_store
 from services.intake.access import Desk, OnDay, Today
 from services.intake.consent import Consent
 from services.intake.consent_scan import MB, Media, NothingSigned, ScanRefused
 from services.intake.household import Household
+from services.intake.scan_removal import RemovalReason
 from shared.contracts.event import LegalBasis
 from shared.desk import redirect, render
+from shared.desk.wareki import moment
 from shared.runtime import audit
 from shared.runtime.auth import Staff
 from shared.runtime.database import Rd, Read, Tx
@@ -26,7 +28,8 @@ from shared.runtime.problems import NotFound, Refusal, refusals
 
 router = APIRouter()
 SCANS = "/households/{household_id}/consents/{consent_id}/scans"
-#: 一度に送れる全部。unit.toml の large_bodies（入口の Caddy）と同じ
+#: 一度に送れる全部。日付のある基準値にはできない: 入口（Caddy）も枠（web.py）も、だれの・いつのものかを読む前に、届くバイトを数えて断る。
+#: unit.toml の large_bodies（根拠 [D] もそこ）と同じであることは tests/rights/test_matrix.py が見る
 AT_ONCE = 20 * MB
 NO_CONSENT = "この同意は見つかりません。世帯の「同意」から開き直してください。"
 NO_SCAN = "この写しは見つかりません。世帯の「同意」から開き直してください。"
@@ -78,7 +81,7 @@ class Signed:
     consent: Consent
 
 
-async def _signed(handle: Read, household_id: UUID, consent_id: UUID, level: Level) -> Signed:
+async def signed(handle: Read, household_id: UUID, consent_id: UUID, level: Level) -> Signed:
     """`level` まで見てよい世帯の、書面の同意。Raises NotFound（隠された世帯も）, NotAllowed, NothingSigned.
 
     書くときは世帯の行を押さえる: 数の決まりも、同時の消去も、一人ずつ。"""
@@ -93,57 +96,68 @@ async def _signed(handle: Read, household_id: UUID, consent_id: UUID, level: Lev
     return Signed(home, found)
 
 
-async def _screen(request: Request, handle: Read, on: Signed, today: Today, status: int = 200, **more: Any) -> Response:
-    limits, kept = today.parameters.scans, await consent_scan_store.of_household(handle, on.home.id)
+async def screen(request: Request, handle: Read, on: Signed, today: Today, block: str | None = None, **more: Any) -> Response:
+    """`block`: 直してもらう様式（422）。"""
+    limits, kept = today.parameters.scans, (await consent_scan_store.of_household(handle, on.home.id)).get(on.consent.id, [])
+    removals = await scan_removal_store.of_consent(handle, on.consent.id)
+    waits = {one.scan_id: one for one in removals if one.waits}
     values = {
         "home": on.home,
         "name": on.home.member(on.consent.member_id).display_name,
         "consent": on.consent,
-        "scans": kept.get(on.consent.id, []),
-        "limits": {"one": f"{limits.bytes / MB:.3g}", "files": limits.files, "at_once": AT_ONCE // MB},
+        "scans": kept,
+        "waits": waits,
+        "settled": [one for one in removals if not one.waits],
+        "removable": [
+            (str(one.id), f"{moment(one.added_at)} {one.added_by}（{one.media.label}、{one.kilobytes:,} KB）") for one in kept if one.id not in waits
+        ],
+        "reasons": [(one.value, one.label) for one in RemovalReason],
+        "removal": {"scan_id": "", "reason": ""},
+        "limits": {"one": f"{min(limits.bytes, AT_ONCE) / MB:.3g}", "files": limits.files, "at_once": AT_ONCE // MB},
         "accept": ",".join(Media),
         "writes": handle.rights is None or handle.rights.may(Level.WRITE, on.home.id),
         "errors": {},
+        "removal_errors": {},
     }
-    return render(request, "consent_scans.html", values | more, block="add_form" if more else None, status=status)
+    return render(request, "consent_scans.html", values | more, block=block, status=422 if block else 200)
 
 
 @router.get(SCANS, responses=refusals(NothingSigned))
 async def show(request: Request, household_id: UUID, consent_id: UUID, rd: Rd, staff: Desk, today: OnDay) -> Response:
-    on = await _signed(rd, household_id, consent_id, Level.FULL)
-    await _note(rd, staff, "view", "consent", consent_id, on)
-    return await _screen(request, rd, on, today)
+    on = await signed(rd, household_id, consent_id, Level.FULL)
+    await note(rd, staff, "view", "consent", consent_id, on)
+    return await screen(request, rd, on, today)
 
 
 @router.post(SCANS, max_body_size=AT_ONCE, responses=refusals(ScanRefused, Unreadable))
 async def add(request: Request, household_id: UUID, consent_id: UUID, staff: Desk, sent: Sent, tx: Tx, today: OnDay) -> Response:
     """写しを付ける。二度押し、同じファイルは一つの写しになる。"""
-    on = await _signed(tx, household_id, consent_id, Level.WRITE)
+    on = await signed(tx, household_id, consent_id, Level.WRITE)
     kept = (await consent_scan_store.of_household(tx, on.home.id)).get(consent_id, [])
     try:
         scans = consent_scan.read(sent, today.parameters.scans)
         new = consent_scan.new_ones(scans, [one.sha256 for one in kept], today.parameters.scans)
     except ScanRefused as refused:
-        return await _screen(request, tx, on, today, status=refused.status, errors=refused.fields)
+        return await screen(request, tx, on, today, "add_form", errors=refused.fields)
     for scan_id in await consent_scan_store.add(tx, on.consent, new, staff):
-        await _note(tx, staff, "create", "consent_scan", scan_id, on)
+        await note(tx, staff, "create", "consent_scan", scan_id, on)
     return redirect(request, f"/intake/households/{on.home.id}/consents/{consent_id}/scans")
 
 
 @router.get(SCANS + "/{scan_id}", response_class=Response, responses=refusals(NotFound))
 async def read(household_id: UUID, consent_id: UUID, scan_id: UUID, rd: Rd, staff: Desk) -> Response:
     """写しの中身。ファイルの名前にも、だれのものかは出さない。"""
-    on = await _signed(rd, household_id, consent_id, Level.FULL)
+    on = await signed(rd, household_id, consent_id, Level.FULL)
     found = await consent_scan_store.content(rd, consent_id, scan_id)
     if found is None:
         raise NotFound(NO_SCAN)
     media, content = found
-    await _note(rd, staff, "view", "consent_scan", scan_id, on)
+    await note(rd, staff, "view", "consent_scan", scan_id, on)
     named = {"Content-Disposition": f'attachment; filename="consent-{scan_id.hex[:8]}.{media.ending}"', "X-Content-Type-Options": "nosniff"}
     return Response(content, media_type=media.value, headers=AS_A_FILE | named)
 
 
-async def _note(handle: Read, staff: Staff, action: str, kind: str, about: UUID, on: Signed) -> None:
+async def note(handle: Read, staff: Staff, action: str, kind: str, about: UUID, on: Signed, purpose: str = "consent") -> None:
     returned = ("name", "consent") if action == "view" else ()
     basis = None if action == "view" else LegalBasis.CONSENT
-    await audit.record(handle, staff, action, kind, about, household_id=on.home.id, returned=returned, purpose="consent", legal_basis=basis)
+    await audit.record(handle, staff, action, kind, about, household_id=on.home.id, returned=returned, purpose=purpose, legal_basis=basis)

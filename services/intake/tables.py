@@ -263,6 +263,26 @@ consent_scan = Table(
     _text("added_by_name"),
 )
 
+#: 写しの取消し: 求めた人と、確かめた人。写しの中身が消えても残る
+consent_scan_removal = Table(
+    "consent_scan_removal",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("scan_id", Uuid, nullable=False),
+    Column("consent_id", Uuid, ForeignKey("consent.id"), nullable=False),
+    Column("household_id", Uuid, nullable=False),
+    Column("member_id", Uuid, nullable=False),
+    _text("sha256"),
+    _text("reason"),
+    _text("state"),
+    Column("asked_at", _MOMENT, nullable=False),
+    _text("asked_by"),
+    _text("asked_by_name"),
+    Column("settled_at", _MOMENT),
+    Column("settled_by", Text),
+    Column("settled_by_name", Text),
+)
+
 consent_withdrawal = Table(
     "consent_withdrawal",
     metadata,

@@ -35,6 +35,12 @@ def sees_whole(handle: Read, household_id: UUID) -> bool:
     return handle.rights is None or handle.rights.may(Level.FULL, household_id)
 
 
+def writable(handle: Read, household_id: UUID) -> None:
+    """見守りを読んだあとで。緊急閲覧は読むだけ。Raises NotAllowed."""
+    if handle.rights:
+        handle.rights.check(Level.WRITE, household_id)
+
+
 def staff_ref(staff: Staff) -> StaffRef:
     return StaffRef(staff.sub, staff.name)
 

@@ -6,13 +6,15 @@ from enum import IntEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import case, select, tuple_, update
+from sqlalchemy import Row, case, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from services.outreach import disclosure, identity, store, tables
+from services.outreach.outcome import japan_day
 from services.outreach.referral import Referral
 from shared.contracts.case import FactRecorded
-from shared.contracts.consent import ConsentGiven, ConsentWithdrawn
+from shared.contracts.consent import ConsentGiven, ConsentWithdrawn, Purpose
+from shared.contracts.consent_uses import Use, wanted
 from shared.contracts.consultation import ConsentState
 from shared.contracts.event import HouseholdId, LegalBasis, MemberId
 from shared.runtime.database import Read, Transaction
@@ -35,6 +37,8 @@ class Said:
     said_at: datetime
     #: 最後の日。期間を限らずに聞いた同意なら None
     until: date | None = None
+    #: 同意の目的。限らずに聞いた同意なら None
+    purposes: tuple[Purpose, ...] | None = None
 
 
 class Change(IntEnum):
@@ -65,7 +69,8 @@ def by_referral(referral: Referral, at: datetime) -> tuple[Said, ...]:
 
 def by_consent(event: ConsentGiven, at: datetime) -> Said:
     """受付が書いた同意。相手にこの窓口があるときだけ、この窓口のもの。"""
-    return Said(event.consent_id, event.household_id, event.member_id, ConsentState.GIVEN, event.valid_from, at, event.valid_to)
+    about = (event.consent_id, event.household_id, event.member_id)
+    return Said(*about, ConsentState.GIVEN, event.valid_from, at, event.valid_to, event.purposes)
 
 
 def by_withdrawal(event: ConsentWithdrawn, at: datetime) -> Said:
@@ -75,19 +80,28 @@ def by_withdrawal(event: ConsentWithdrawn, at: datetime) -> Said:
 async def say(tx: Transaction, said: Said) -> Change:
     """The newest word counts, whichever way it came. NOTHING when it is known already or a newer one is."""
     values: dict[str, Any] = {"state": said.state.value, "as_of": said.as_of, "said_at": said.said_at, "source_id": said.source_id}
-    values |= {"until": said.until}
+    values |= {"until": said.until, "purposes": list(said.purposes) if said.purposes is not None else None}
     whose = (t.c.household_id == said.household_id, t.c.member_id == said.member_id)
-    before = await tx.scalar(select(t.c.state).where(*whose).with_for_update())
+    before = await tx.row(select(t).where(*whose).with_for_update())
     statement = insert(t).values(household_id=said.household_id, member_id=said.member_id, **values)
     newer = tuple_(t.c.as_of, t.c.said_at) <= tuple_(statement.excluded.as_of, statement.excluded.said_at)
-    if said.state is ConsentState.GIVEN and said.until is None:  # a word without a period does not make a dated consent endless
-        values |= {"until": case((t.c.state == ConsentState.GIVEN.value, t.c.until), else_=None)}
-    changed = statement.on_conflict_do_update(
-        index_elements=["household_id", "member_id"], set_=values, where=newer & (t.c.source_id != statement.excluded.source_id)
-    )
+    if said.state is ConsentState.GIVEN and said.until is None:  # a word without limits does not make a limited consent endless
+        values |= {name: case((t.c.state == ConsentState.GIVEN.value, t.c[name]), else_=None) for name in ("until", "purposes")}
+    other = t.c.source_id != statement.excluded.source_id
+    if said.purposes is not None:  # the fact of the same consent came first
+        other |= t.c.purposes.is_distinct_from(statement.excluded.purposes)
+    changed = statement.on_conflict_do_update(index_elements=["household_id", "member_id"], set_=values, where=newer & other)
     if not await tx.execute(changed):
         return Change.NOTHING
-    return Change.LOST if before == ConsentState.GIVEN and said.state is not ConsentState.GIVEN else Change.CHANGED
+    on = japan_day(tx.now)
+    lost = before is not None and _state(before, on) is ConsentState.GIVEN
+    now = await tx.row(select(t).where(*whose))
+    return Change.LOST if lost and now is not None and _state(now, on) is not ConsentState.GIVEN else Change.CHANGED
+
+
+async def is_said(handle: Read, source_id: UUID) -> bool:
+    """この番号の言葉が、いまの言葉か。"""
+    return await handle.scalar(select(t.c.source_id).where(t.c.source_id == source_id).limit(1)) is not None
 
 
 async def take_back(tx: Transaction, source_id: UUID) -> Change:
@@ -107,7 +121,14 @@ async def ended(tx: Transaction, household_id: HouseholdId, on: date) -> list[Me
 
 
 async def of_household(handle: Read, household_id: HouseholdId) -> dict[MemberId, ConsentState]:
-    return {row.member_id: ConsentState(row.state) for row in await handle.rows(select(t).where(t.c.household_id == household_id))}
+    """この窓口の使い道に効く同意。ほかの目的の同意は「まだ」。"""
+    on = japan_day(handle.now)
+    return {row.member_id: _state(row, on) for row in await handle.rows(select(t).where(t.c.household_id == household_id))}
+
+
+def _state(row: Row[Any], on: date) -> ConsentState:
+    state = ConsentState(row.state)
+    return ConsentState.NOT_ASKED if state is ConsentState.GIVEN and not wanted(Use.OUTREACH, on).met_by(row.purposes) else state
 
 
 async def basis_for(handle: Read, household_id: HouseholdId, member_ids: tuple[MemberId, ...], basis: LegalBasis) -> LegalBasis:

@@ -11,6 +11,7 @@ from services.outreach.heard import age_about
 from services.outreach.identity import asking_of
 from services.outreach.outcome import JST, japan_day
 from services.outreach.referral import ReferralState
+from shared.contracts.consent_uses import Use, wanted
 from shared.contracts.consultation import ConsentState, Urgency
 from shared.contracts.household import Area, LeavingReason, MemberRole
 from shared.contracts.referral import DeclineReason
@@ -39,9 +40,10 @@ _WATCHES = f"""
 select {_COLUMNS} from watch x {_WHO.format(mine="(x.member_id is null or m.member_id = x.member_id)")} where {{where}}
 order by {{order}}, x.plan_id limit {PAGE} offset :skip
 """  # noqa: S608 — the pieces are our own constants
-#: 同意は一人ずつ。つないだ人の全員がそろってはじめて「同意あり」
+#: 同意は一人ずつ。つないだ人の全員が、この窓口の目的で同意してはじめて「同意あり」
 _AGREED = """
-  (select case when bool_and(coalesce(c.state, 'not_asked') = 'given') then 'given'
+  (select case
+     when bool_and(coalesce(c.state, 'not_asked') = 'given' and (c.purposes is null or c.purposes && cast(:purposes as text[]))) then 'given'
      when bool_or(c.state = 'refused') then 'refused' else 'not_asked' end
    from unnest(x.member_ids) as one(member_id) left join consent c on c.household_id = x.household_id and c.member_id = one.member_id) as agreed
 """
@@ -168,6 +170,6 @@ async def counts(handle: Read) -> dict[str, int]:
 async def referrals(handle: Read, *, waiting: bool, page: int = 1) -> list[ReferralRow]:
     """返事を待つものは返信期限の順、返事をしたものは新しい順（先頭の50件）。"""
     order = "x.reply_due, x.urgency" if waiting else "x.answered_on desc nulls last"
-    bound = {"waiting": waiting, "skip": (page - 1) * PAGE}
+    bound = {"waiting": waiting, "skip": (page - 1) * PAGE, "purposes": sorted(wanted(Use.OUTREACH, japan_day(handle.now)).purposes)}
     rows = await handle.rows(text(_REFERRALS.format(order=order)), bound)
     return [ReferralRow(row, handle.now, (row.consultation_text or "") if access.sees_whole(handle, row.household_id) else "") for row in rows]

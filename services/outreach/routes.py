@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from starlette.datastructures import FormData
 
-from services.outreach import access, consents, disclosure, heard, identity, store, views
+from services.outreach import access, consents, disclosure, heard, identity, spoken, store, views
 from services.outreach import watch as watches
 from services.outreach.access import Form, Writer
 from services.outreach.outcome import Outcome, StaffRef
@@ -71,6 +71,7 @@ Work = Callable[[Sitting, Watch], Awaitable[None]]
 async def _on_watch(at: Sitting, plan_id: UUID, name: str, work: Work) -> Response:
     """Loads the watch for changing and does `work`. 422 gives the form `name` back; any other refusal leaves the page standing."""
     watch = await store.watch_to_change(at.tx, plan_id)
+    access.writable(at.tx, watch.household_id)
     try:
         await work(at, watch)
     except Refusal as refusal:
@@ -127,10 +128,33 @@ async def end(request: Request, plan_id: UUID, staff: Writer, form: Form, tx: Tx
     return await _on_watch(Sitting(request, staff, form, tx), plan_id, "end", work)
 
 
+@router.post("/watch/{plan_id}/consent")
+async def consent_heard(request: Request, plan_id: UUID, staff: Writer, form: Form, tx: Tx) -> Response:
+    """訪問先で聞いた、同意の取り下げ・拒否。この窓口の根拠をすぐに改め、受付に知らせる。写しは、受付からの撤回で消えて受領になる。"""
+    return await _on_watch(Sitting(request, staff, form, tx), plan_id, "consent", _consent_heard)
+
+
+async def _consent_heard(at: Sitting, watch: Watch) -> None:
+    fact_id, member = at.typed.given_id("fact_id"), at.typed.ident("consent_of")
+    on = at.typed.day("heard_on") or at.typed.today
+    at.typed.done()
+    await store.watches_to_change(at.tx, watch.household_id)
+    known = [one.member_id for one in await heard.members(at.tx, watch.household_id)]
+    said = spoken.Heard(fact_id, watch.household_id, MemberId(member) if member else None, at.typed.choice("word", spoken.Word), on)
+    event = spoken.hear(said, known, at.typed.today)
+    if await consents.is_said(at.tx, fact_id):
+        return  # the second press of the button
+    if (word := consents.by_fact(event, at.tx.now)) and (change := await consents.say(at.tx, word)):
+        await consents.settle(at.tx, watch.household_id, change, why=fact_id)
+    at.tx.publish(event)
+    await audit.record(at.tx, at.staff, "withdraw", "consent", fact_id, household_id=watch.household_id, purpose="watch", legal_basis=spoken.BASIS)
+
+
 @router.post("/watch/{plan_id}/ask")
 async def ask_again(request: Request, plan_id: UUID, staff: Writer, form: Form, tx: Tx) -> Response:
     """氏名を受付に照会する、し直す。"""
     watch = await store.watch_to_change(tx, plan_id)
+    access.writable(tx, watch.household_id)
     if not watch.running:
         raise WatchHasEnded
     question = await identity.newest_question(tx, watch.household_id) or await _ground(tx, watch)

@@ -31,7 +31,7 @@ check_in = Table(
 #: 一人に一行。`source_id` は、もとになった事実かつなぎ
 consent = Table(
     "consent", metadata, Column("household_id", Uuid, primary_key=True), Column("member_id", Uuid, primary_key=True), Column("state", Text),
-    Column("as_of", Date), Column("said_at", _MOMENT), Column("source_id", Uuid), Column("until", Date),
+    Column("as_of", Date), Column("said_at", _MOMENT), Column("source_id", Uuid), Column("until", Date), Column("purposes", ARRAY(Text)),
 )  # fmt: skip
 #: 受付への照会一つ。`question_id` は、根拠にしたつなぎ、つなぎがなければ見守り
 disclosure = Table(

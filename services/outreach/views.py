@@ -7,11 +7,12 @@ from uuid import UUID, uuid4
 
 from fastapi import Request
 
-from services.outreach import access, heard, identity, lists, parameters, store
+from services.outreach import access, consents, heard, identity, lists, parameters, store
 from services.outreach.identity import Identity
 from services.outreach.lists import Show, due_words
 from services.outreach.outcome import JST, japan_day
 from services.outreach.referral import Referral
+from services.outreach.spoken import Word
 from services.outreach.typed import FRESH, Again
 from services.outreach.watch import Watch
 from shared.contracts.codes import code_list
@@ -113,10 +114,12 @@ async def plan_page(handle: Read, staff: Staff, household_id: HouseholdId, refer
 
 
 async def watch_page(request: Request, handle: Read, staff: Staff, watch: Watch, again: Again = FRESH) -> dict[str, Any]:
-    """E2 安否確認。様式は check_in・tier・end の三つ。"""
+    """E2 安否確認。様式は check_in・tier・consent・end の四つ。"""
     shown = _common(handle, staff)
+    said, members = await consents.of_household(handle, watch.household_id), await heard.members(handle, watch.household_id)
     copy, whole = await identity.of_household(handle, watch.household_id), access.sees_whole(handle, watch.household_id)
-    empty = dict.fromkeys(("outcome", "until", "on", "clock", "memo", "reason"), "")
+    empty = dict.fromkeys(("outcome", "until", "on", "clock", "memo", "reason", "word", "heard_on"), "")
+    names = {str(one.member_id): _name(copy, one.member_id, one.role.label) for one in members}
     return shown | {
         "watch": watch,
         "who": await _who(handle, watch.household_id, watch.member_id, copy, shown["today"]),
@@ -127,10 +130,18 @@ async def watch_page(request: Request, handle: Read, staff: Staff, watch: Watch,
         "items": [_item(row, whole) for row in await store.history(handle, watch.plan_id)],
         "updated": await store.last_change(handle, watch.plan_id),
         "outcomes": OUTCOMES,
+        "people": list(names.items()),
+        "words": [(one.value, one.label) for one in Word],
+        "agreed": [(names[str(one.member_id)], said.get(one.member_id, ConsentState.NOT_ASKED).label) for one in members],
         "center_phone": parameters.center_phone(shown["today"], access.city(request)),
-        "value": empty | {"version": watch.version, "check_in_id": uuid4(), "tier": watch.tier.value} | again.typed,
+        "value": empty | {"version": watch.version, "check_in_id": uuid4(), "tier": watch.tier.value} | _fresh(watch) | again.typed,
         "errors": {again.form: again.errors},
     }
+
+
+def _fresh(watch: Watch) -> dict[str, Any]:
+    """「同意について聞いた」の、はじめの値。"""
+    return {"fact_id": uuid4(), "consent_of": str(watch.member_id or "")}
 
 
 def _item(row: Any, whole: bool) -> dict[str, Any]:

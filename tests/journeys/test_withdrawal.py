@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
 from sqlalchemy import text
 
 from shared.runtime.auth import Staff
@@ -71,6 +72,27 @@ async def test_t13_every_desk_removes_its_copies_and_answers_and_the_next_share_
     refused = await town.ask("cases-elderly", "POST", f"{case}/facts", ELDERLY, data=form)
     assert (refused.status_code, "ほかの根拠を選んでください" in refused.text) == (422, True)
     await eventually(lambda: _lacks(town, fact_at_notify, household, "dementia"))
+
+
+@pytest.mark.parametrize("word", ["withdrawn", "refused"])
+async def test_what_an_outreach_worker_hears_at_the_door_reaches_every_desk_and_all_answer(town: Town, word: str) -> None:
+    household, member = await agreed(town)
+    (waiting,) = await town.rows("outreach", "select referral_id, version from referral where household_id = :h", h=household)
+    plan = {"version": str(waiting.version), "plan_id": str(uuid4()), "member_id": str(member), "tier": "B"}
+    accepted = await town.ask("outreach", "POST", f"/outreach/referrals/{waiting.referral_id}/accept", OUTREACH, data=plan)
+    form = {"fact_id": str(uuid4()), "consent_of": str(member), "word": word}
+    heard = await town.ask("outreach", "POST", f"/outreach/watch/{plan['plan_id']}/consent", OUTREACH, data=form)
+    assert (accepted.status_code, heard.status_code) == (303, 303)
+    said = "select r.done_on from withdrawal_receipt r join consent_withdrawal w on w.id = r.withdrawal_id where w.household_id = :h"
+
+    async def all_answered() -> bool:
+        receipts = await town.rows("intake", said, h=household)
+        return len(receipts) == len(DESKS) and all(row.done_on for row in receipts)
+
+    await eventually(all_answered)
+    for desk in DESKS:
+        assert await copies(town, desk, household) == []
+    assert "担当の窓口で聞いた" in await page(town, household)
 
 
 async def _holds(town: Town, sql: str, household: UUID, word: str) -> bool:

@@ -9,6 +9,7 @@ from httpx2 import ASGITransport, AsyncClient, Response
 
 from shared.runtime.auth import Staff
 from shared.runtime.testing import eventually, signed_cookies
+from tests.intake.papers import pdf
 from tests.journeys.conftest import Town
 from tests.rights.canary_clues import Canary
 from tests.rights.canary_places import Seen
@@ -34,14 +35,15 @@ class Journey:
 
     async def ask(
         self, method: str, unit: str, path: str, staff: Staff | None, expect: set[int], form: dict[str, Any] | None = None, *,
-        part: bool = False, typed: bool = False, own: bool = True, accept: str = "text/html", **headers: str,
+        files: list[Any] | None = None, part: bool = False, typed: bool = False, own: bool = True, accept: str = "text/html", **headers: str,
     ) -> Response:  # fmt: skip
-        """One request, remembered. `own=False`: the answer must not show the person, whatever its status."""
+        """One request, remembered; `files` with their names. `own=False`: the answer must not show the person, whatever its status."""
         given = {"accept": accept, "sec-fetch-site": "same-origin"} | (signed_cookies(staff, self.town.settings[unit]) if staff else {})
         given |= {"hx-request": "true"} if part else {}
         transport = ASGITransport(self.town.apps[unit], raise_app_exceptions=False)
         async with AsyncClient(transport=transport, base_url="http://testserver") as client:
-            answer = await client.request(method, path, data=form, headers=given | {k.replace("_", "-"): v for k, v in headers.items()})
+            given |= {k.replace("_", "-"): v for k, v in headers.items()}
+            answer = await client.request(method, path, data=form, files=files, headers=given)
         assert answer.status_code in expect, (method, unit, path, answer.status_code, answer.text[-3000:])
         self.seen.append(Seen(unit, answer, typed, own and answer.status_code in {*SAVED, 409, 422}))
         return answer
@@ -147,6 +149,45 @@ class Journey:
         await self.post("intake", f"{self.record}/withdraw", RECEPTION, form)
         await self.post("intake", f"{self.record}/withdraw", RECEPTION, form, {409}, own=False)
 
+    # ── 同意書
+
+    async def signed(self) -> None:
+        """署名のある紙: 氏名は紙の中にも、ファイルの名前にもある。付ける、断られる、見る、付けまちがえて二人で取り消す。"""
+        who = self.canary
+        head = await self.one("intake", "select id from member where household_id = :h and role = 'head'", h=self.household)
+        form = {
+            "consent_id": str(uuid4()), "member_id": str(head.id), "purposes": ["consultation", "outreach"], "form": "written", "given_by": "self",
+            "recipients": ["cases-elderly", "outreach"], "explained_by": "試験 受付", "obtained_on": "今日", "valid_to": "",
+        }  # fmt: skip
+        await self.post("intake", f"{self.home}/consents", RECEPTION, form | {"valid_to": who.name, "explained_by": who.phone}, AGAIN)
+        await self.post("intake", f"{self.home}/consents", RECEPTION, form)
+        scans = f"{self.home}/consents/{form['consent_id']}/scans"
+        paper, name = pdf(f"{who.name} {who.kana} {who.phone} {who.sentence('同意')}"), f"{who.name}さんの同意書（{who.mark}）.pdf"
+        await self._sent(scans, (name, paper), {303})
+        await self._sent(scans, (name, f"<html>{who.name}".encode()), AGAIN)
+        await self._sent(scans, (name, paper), {400}, content_type="multipart/form-data")
+        await self._sent(scans, (name, paper), {403}, staff=ELDERLY)
+        await self.get("intake", scans, RECEPTION)
+        scan = await self.one("intake", "select id from consent_scan where household_id = :h", h=self.household)
+        assert who.name.encode() in (await self.get("intake", f"{scans}/{scan.id}", CENTER)).content
+        await self.get("intake", f"{scans}/{scan.id}", ELDERLY, GONE, own=False)
+        await self.post("intake", f"{scans}/removals", RECEPTION, {"scan_id": who.name, "reason": who.mark}, AGAIN)
+        await self._sent(scans, (name, paper + b"%wrong"), {303})
+        wrong = await self.one("intake", "select id from consent_scan where household_id = :h and id <> :s", h=self.household, s=scan.id)
+        await self.post("intake", f"{scans}/removals", RECEPTION, {"scan_id": str(wrong.id), "reason": "wrong_person"})
+        row = await self.one("intake", "select id from consent_scan_removal where scan_id = :s", s=wrong.id)
+        assert who.name in (await self.get("intake", "/intake/scan-removals", MANAGER)).text
+        await self.post("intake", f"/intake/scan-removals/{row.id}/confirm", RECEPTION, {}, {403}, own=False)
+        await self.post("intake", f"/intake/scan-removals/{row.id}/confirm", MANAGER, {})
+        await self.post("intake", f"/intake/scan-removals/{row.id}/confirm", MANAGER, {}, {409}, own=False)
+        await self.get("intake", f"{scans}/{wrong.id}", RECEPTION, {404}, own=False)
+        await self.get("intake", scans, RECEPTION)
+
+    async def _sent(self, scans: str, file: tuple[str, bytes], expect: set[int], *, staff: Staff = RECEPTION, **headers: str) -> None:
+        name, content = file
+        own = staff is RECEPTION and 400 not in expect
+        await self.ask("POST", "intake", scans, staff, expect, files=[("scan", (name, content, "application/pdf"))], own=own, **headers)
+
     # ── 窓口
 
     async def arrived(self, unit: str) -> tuple[str, int]:
@@ -246,6 +287,9 @@ class Journey:
         late = seen | {"check_in_id": str(uuid4()), "version": "2", "on": who.name, "clock": who.family, "outcome": who.mark}
         await self.post(unit, f"{watch}/check-ins", OUTREACH, late, AGAIN)
         await self.post(unit, f"{watch}/tier", OUTREACH, {"version": "2", "tier": "C"})
+        wrong = {"fact_id": str(uuid4()), "consent_of": str(head.member_id), "word": who.name, "heard_on": who.family}
+        await self.post(unit, f"{watch}/consent", OUTREACH, wrong, AGAIN)
+        await self.post(unit, f"{watch}/consent", OUTREACH, wrong | {"fact_id": who.name, "consent_of": who.mark}, AGAIN)
         await self.post(unit, f"{watch}/ask", OUTREACH, {})
         await self.get(unit, f"{base}/watch", OUTREACH)
         await self.get(unit, watch, POVERTY, GONE, own=False)

@@ -70,6 +70,11 @@ async def _plant_intake(place: Place) -> None:
     assert (await desk.ask("POST", f"{consents}/{signed['consent_id']}/scans", files=sent)).status_code == 303
     (scan,) = await desk.rows("select id from consent_scan")
     place.real["scan_id"] = scan.id
+    assert (
+        await desk.post(f"{consents}/{signed['consent_id']}/scans/removals", {"scan_id": str(scan.id), "reason": "unreadable"})
+    ).status_code == 303
+    (removal,) = await desk.rows("select id from consent_scan_removal")
+    place.real["removal_id"] = removal.id
 
 
 async def _plant_case(place: Place) -> None:

@@ -34,6 +34,7 @@ DECLARED: dict[str, str] = {
     **{f"intake.consultation.{column}": "相談受付票" for column in ("text", "visitor_name", "visitor_relation", "visitor_phone")},
     "intake.consultation.withdrawn_note": "取り消した事情",
     "intake.consultation_history.text": "訂正される前の相談内容",
+    "intake.consent_scan.content": "同意書の写し: 署名のある紙",
     "intake.draft.content": "書きかけの受付票。本人だけが見て、日がたてば消える",
     "intake.protection_note.send_to": "保護: 送り先",
     "intake.protection_note.note": "保護: 事情",
@@ -82,6 +83,8 @@ async def scan(watched: Watched) -> Scan:
     tables["told"] = _cells(scanner.find(await watched.rows()))
     await journey.looked_up()
     await journey.corrected()
+    await journey.signed()
+    tables["signed"] = _cells(scanner.find(await watched.rows()))
     case = await journey.worked_at_the_desk()
     await journey.declined_at_another_desk()
     await journey.at_the_center()

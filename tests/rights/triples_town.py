@@ -124,7 +124,11 @@ class Home:
 
 _SIGNED = text(
     """
-    with signed as (update consent set form = 'written' where household_id = :h returning id, household_id, member_id)
+    with signed as (update consent set form = 'written' where household_id = :h returning id, household_id, member_id),
+      asked as (
+        insert into consent_scan_removal (id, scan_id, consent_id, household_id, member_id, sha256, reason, state, asked_at, asked_by, asked_by_name)
+        select gen_random_uuid(), gen_random_uuid(), id, household_id, member_id, 'x', 'wrong_person', 'waiting', now(), 'r1', '試験 受付'
+        from signed)
     insert into consent_scan (id, consent_id, household_id, member_id, media_type, content, sha256, bytes, added_at, added_by, added_by_name)
     select gen_random_uuid(), id, household_id, member_id, 'application/pdf', cast(:paper as bytea), 'x', 1, now(), 'r1', '試験 受付' from signed
     returning id, consent_id

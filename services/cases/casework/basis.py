@@ -37,6 +37,18 @@ class ConsentIsMissing(Refusal):
     sentence = "この人の同意はまだありません。同意を得て「情報共有の同意」を記録するか、ほかの根拠を選んでください。"
 
 
+class ConsentForAnotherPurpose(Refusal):
+    status = 422
+    code = "consent_for_another_purpose"
+    sentence = "この人の同意には、この使い道の目的が入っていません。受付で、目的を足した同意を取り直せます。急ぐときは、ほかの根拠を選んでください。"
+
+    def __init__(self, lacks: str) -> None:
+        sentence = (
+            f"この人の同意には、目的の{lacks}が入っていません。受付で、目的を足した同意を取り直せます。急ぐときは、ほかの根拠を選んでください。"
+        )
+        super().__init__(sentence, fields={"legal_basis": sentence})
+
+
 class HarmNotChecked(Refusal):
     status = 422
     code = "harm_not_checked"
@@ -86,10 +98,23 @@ def following(basis: LegalBasis, consent: ConsentState, otherwise: LegalBasis) -
     return otherwise if basis is LegalBasis.CONSENT else basis
 
 
-def check(basis: LegalBasis, consent: ConsentState, allowed: tuple[LegalBasis, ...], *, harm_checked: bool = False, harm_note: str = "") -> None:
-    """同意のない「同意」なら ConsentIsMissing、この窓口の根拠でなければ BasisNotOurs、おそれを確かめていない・わけがなければ HarmNotChecked。"""
+def check(
+    basis: LegalBasis,
+    consent: ConsentState,
+    allowed: tuple[LegalBasis, ...],
+    *,
+    harm_checked: bool = False,
+    harm_note: str = "",
+    lacks: str = "",
+) -> None:
+    """同意のない「同意」なら ConsentIsMissing（`lacks`: 足りないのは目的だけなら、それを言って ConsentForAnotherPurpose）。
+
+    この窓口の根拠でなければ BasisNotOurs、おそれを確かめていない・わけがなければ HarmNotChecked。
+    """
     if basis not in allowed:
         raise BasisNotOurs(fields={"legal_basis": BasisNotOurs.sentence})
+    if basis is LegalBasis.CONSENT and consent is not ConsentState.GIVEN and lacks:
+        raise ConsentForAnotherPurpose(lacks)
     if basis is LegalBasis.CONSENT and consent is not ConsentState.GIVEN:
         raise ConsentIsMissing(fields={"legal_basis": ConsentIsMissing.sentence})
     if basis in HARM_CHECKED:

@@ -7,7 +7,7 @@ from enum import IntEnum
 from uuid import UUID
 
 from shared.contracts.case import FactRecorded
-from shared.contracts.consent import ConsentGiven, ConsentWithdrawn
+from shared.contracts.consent import ConsentGiven, ConsentWithdrawn, Purpose
 from shared.contracts.consultation import ConsentState
 from shared.contracts.event import HouseholdId, MemberId, UnitCode
 from shared.contracts.referral import ReferralMade
@@ -31,8 +31,10 @@ class Said:
     until: date | None = None
     #: 同意の相手。限らずに聞いた同意なら None
     recipients: tuple[UnitCode, ...] | None = None
-    #: つなぎに添えられた言葉: 前に聞いた同意の期間と相手を変えない
+    #: つなぎに添えられた言葉: 前に聞いた同意の期間・相手・目的を変えない
     beside: bool = False
+    #: 同意の目的。限らずに聞いた同意なら None
+    purposes: tuple[Purpose, ...] | None = None
 
 
 class Change(IntEnum):
@@ -78,7 +80,10 @@ def by_fact(event: FactRecorded, at: datetime) -> Said | None:
 
 def by_consent(event: ConsentGiven, at: datetime) -> Said:
     """受付が書いた同意。相手にこの窓口があるときだけ、この窓口のもの。"""
-    return Said(event.consent_id, event.household_id, event.member_id, ConsentState.GIVEN, event.valid_from, at, event.valid_to, event.recipients)
+    return Said(
+        event.consent_id, event.household_id, event.member_id, ConsentState.GIVEN, event.valid_from, at, event.valid_to, event.recipients,
+        purposes=event.purposes,
+    )  # fmt: skip
 
 
 def by_withdrawal(event: ConsentWithdrawn, at: datetime) -> Said:

@@ -92,20 +92,21 @@ def record(
     profile: Profile,
     rules: Rules,
     conferences: Conferences = NO_CONFERENCE,
+    lacks: str = "",
 ) -> Outcome[Fact]:
     """事実を記録する。同じ人の同じ種類の前の記録に代わる（課題のように重なるものは、同じ値の記録にだけ代わる）。
 
     根拠に会議があり（同意・106条の6）、その会議がいま続いていれば（`conferences`）、その会議で知らせた事実になる。
     支援会議で知らせた事実は、同じ会議の記録にだけ代わる: 出席していない人の記録を、見えないところで変えない。
     語彙にない値・合わない人・先の日付は FactUnreadable、終結済みは CaseIsClosed、同意のない「同意」は ConsentIsMissing、
-    会議を開かない窓口で、出席していない支援会議を根拠にすれば NotAtTheConference。
+    足りないのが目的（`lacks`）なら ConsentForAnotherPurpose、会議を開かない窓口で、出席していない支援会議を根拠にすれば NotAtTheConference。
     """
     must_be_open(case)
     _must_be_readable(entry, household, on, rules)
     if entry.legal_basis is LegalBasis.ART106_6 and entry.legal_basis in profile.bases and not profile.convenes:
         basis.attended(conferences)
     said = _consent_that_counts(case, entry, consents)
-    basis.check(entry.legal_basis, said, profile.bases, harm_checked=entry.harm_checked, harm_note=entry.harm_note)
+    basis.check(entry.legal_basis, said, profile.bases, harm_checked=entry.harm_checked, harm_note=entry.harm_note, lacks=lacks)
     fact = Fact(
         fact_id=entry.fact_id,
         household_id=case.household_id,

@@ -15,15 +15,18 @@ from services.cases.casework.case import Case
 from services.cases.casework.facts import Fact
 from services.cases.casework.note import Note
 from shared.contracts.conference import Forum
+from shared.contracts.consent_uses import Use, wanted
 from shared.contracts.event import HouseholdId, LegalBasis
 from shared.runtime.database import Read
 from shared.runtime.policies import NOTHING
+from shared.runtime.rights import Rights
 from shared.runtime.ticket import japan_day
 from shared.runtime.unit import Unit
 
-#: その人の同意が続いていて、相手を限っていないか、読む人の窓口が入っている
+#: その人の同意が続いていて、相手を限っていないか、読む人の窓口が入っていて、その目的でもある
 _AGREED = """exists (select from consent c where c.household_id = f.household_id and c.member_id = {who} and c.state = 'given'
-    and (c.until is null or c.until >= :today) and (c.recipients is null or c.recipients && cast(:units as text[])))"""
+    and (c.until is null or c.until >= :today) and (c.recipients is null or c.recipients && cast(:units as text[]))
+    and (c.purposes is null or c.purposes && cast(:purposes as text[])))"""
 #: 世帯の事実は、主に支える人の全員の同意による（facts._consent_that_counts と同じ）
 _CONSENTED = f"""case when f.member_id is not null then {_AGREED.format(who="f.member_id")}
   else coalesce((select cardinality(k.member_ids) > 0 and not exists (select from unnest(k.member_ids) m(id) where not {_AGREED.format(who="m.id")})
@@ -76,7 +79,7 @@ async def seen(handle: Read, household_id: UUID, conference_id: UUID | None = No
         return Seen([])
     values = {
         "household": household_id, "conference": conference_id, "today": rights.today, "units": sorted(rights.reader.units),
-        "attended": rights.attends(household_id),
+        "attended": rights.attends(household_id), "purposes": sorted(wanted(_use(rights), rights.today).purposes),
     }  # fmt: skip
     facts = [records.fact_of(row) for row in await handle.rows(_OPEN, values | {"read": sorted(sight.read)})]
     unread = sorted(sight.known - sight.read)
@@ -101,6 +104,11 @@ async def notes(handle: Read, case: Case) -> SeenNotes:
     found = [records.note_of(row) for row in await handle.rows(_OPEN_NOTES, values | {"read": sorted(sight.read_notes)})]
     unread = sorted(sight.known_notes - sight.read_notes)
     return SeenNotes(found, int(await handle.scalar(_CLOSED_NOTES, values | {"unread": unread})) if unread else 0)
+
+
+def _use(rights: Rights) -> Use:
+    """センターは支援をまとめるために読み、ほかの窓口の人は会議に出て読む。"""
+    return Use.SUPPORT if "coordinator" in rights.reader.roles else Use.CONFERENCE
 
 
 async def ongoing(handle: Read, unit: Unit, household_id: HouseholdId) -> Mapping[Forum, UUID]:

@@ -12,6 +12,7 @@ from services.cases.casework.household import age_about
 from services.cases.casework.identity import asking_of
 from services.cases.casework.referral import ReferralState
 from shared.contracts.case import CaseState
+from shared.contracts.consent_uses import Use, wanted
 from shared.contracts.consultation import ConsentState, Urgency
 from shared.contracts.household import Area, MemberRole
 from shared.contracts.referral import DeclineReason
@@ -41,9 +42,10 @@ _WHERE = {
     "overdue": "x.state <> 'CLOSED' and x.next_due < :today",
     "closed": "x.state = 'CLOSED'",
 }
-#: 同意は一人ずつ。つないだ人の全員がそろってはじめて「同意あり」（consent.of_all と同じ）
+#: 同意は一人ずつ。つないだ人の全員が、窓口の支援の目的で同意してはじめて「同意あり」（consent.of_all と同じ）
 _AGREED = """
-  (select case when bool_and(coalesce(c.state, 'not_asked') = 'given') then 'given'
+  (select case
+     when bool_and(coalesce(c.state, 'not_asked') = 'given' and (c.purposes is null or c.purposes && cast(:purposes as text[]))) then 'given'
      when bool_or(c.state = 'refused') then 'refused' else 'not_asked' end
    from unnest(x.member_ids) as one(member_id) left join consent c on c.household_id = x.household_id and c.member_id = one.member_id) as agreed
 """
@@ -160,7 +162,8 @@ async def cases(handle: Read, tab: str, *, me: str, today: date, page: int = 1) 
 
 async def referrals(handle: Read, tab: str, *, unit: str, today: date, page: int = 1) -> list[ReferralRow]:
     statement = text(_REFERRALS.format(where=_REFERRALS_WHERE[tab], order=_ORDER[tab]))
-    rows = await handle.rows(statement, {"unit": unit, "skip": (page - 1) * PAGE})
+    bound = {"unit": unit, "skip": (page - 1) * PAGE, "purposes": sorted(wanted(Use.SUPPORT, today).purposes)}
+    rows = await handle.rows(statement, bound)
     return [ReferralRow(row, today, (row.consultation_text or "") if _whole(handle, row.household_id) else "") for row in rows]
 
 

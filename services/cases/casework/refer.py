@@ -48,8 +48,9 @@ def refer(
     rules: Rules,
     harm_checked: bool = False,
     harm_note: str = "",
+    lacks: str = "",
 ) -> Outcome[Referral]:
-    """ほかの窓口 `to` につなぐ。`targets` はつなぎを受ける窓口、`waiting_at` は返信を待っている窓口。"""
+    """ほかの窓口 `to` につなぐ。`targets` はつなぎを受ける窓口、`waiting_at` は返信を待っている窓口、`lacks` は同意に足りない目的。"""
     must_be_open(case)
     if to not in targets or to == profile.unit:
         raise TargetUnknown(fields={"to": TargetUnknown.sentence})
@@ -58,7 +59,7 @@ def refer(
     if not topics or any(topic not in rules.topics for topic in topics):
         raise TopicsMissing(fields={"topics": TopicsMissing.sentence})
     may = basis.choices(profile.bases, convenes=profile.convenes)
-    basis.check(legal_basis, consent, may, harm_checked=harm_checked, harm_note=harm_note)
+    basis.check(legal_basis, consent, may, harm_checked=harm_checked, harm_note=harm_note, lacks=lacks)
     reply_due = on + timedelta(days=rules.reply_days[urgency])
     made = ReferralMade(
         household_id=case.household_id,

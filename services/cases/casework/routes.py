@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from services.cases.casework import case as cases
 from services.cases.casework import closing, consent, consents, facts, heard, lanes, note, pages, records, refer, referral_routes, store
 from services.cases.casework.access import At, Form, Writer
-from services.cases.casework.basis import BasisNotOurs, ConsentIsMissing, HarmNotChecked, NotAtTheConference
+from services.cases.casework.basis import BasisNotOurs, ConsentForAnotherPurpose, ConsentIsMissing, HarmNotChecked, NotAtTheConference
 from services.cases.casework.case import AnotherCaseIsOpen, Case, CaseIsClosed, CaseMovedOn, ReasonMissing, StateNotReachable, WatchDateMissing
 from services.cases.casework.closing import EvaluationComesFirst, RepliesOutstanding
 from services.cases.casework.facts import FactGone, FactUnreadable
@@ -17,6 +17,7 @@ from services.cases.casework.note import AlreadyCorrected, NoteIncomplete
 from services.cases.casework.refer import AlreadyReferred, TargetUnknown, TopicsMissing
 from services.cases.casework.sitting import Sitting, on_case
 from shared.contracts.case import CaseState, FactRecorded
+from shared.contracts.consent_uses import use_of
 from shared.contracts.consultation import Urgency
 from shared.contracts.event import Confidence, LegalBasis, MemberId, ReferralId
 from shared.runtime.announce import referral_targets
@@ -83,7 +84,9 @@ def _note_typed(at: Sitting, case: Case) -> note.Note:
 
 @router.post(
     "/cases/{case_id}/facts",
-    responses=refusals(NotFound, CaseIsClosed, FactUnreadable, BasisNotOurs, ConsentIsMissing, HarmNotChecked, NotAtTheConference),
+    responses=refusals(
+        NotFound, CaseIsClosed, FactUnreadable, BasisNotOurs, ConsentForAnotherPurpose, ConsentIsMissing, HarmNotChecked, NotAtTheConference
+    ),
 )
 async def record_fact(request: Request, case_id: UUID, desk: At, staff: Writer, form: Form, tx: Tx) -> Response:
     """事実を記録する。"""
@@ -103,6 +106,7 @@ async def _fact(at: Sitting, case: Case) -> None:
         profile=at.desk.profile,
         rules=at.rules,
         conferences=await lanes.ongoing(at.tx, at.desk.unit, case.household_id),
+        lacks=await consents.lacks(at.tx, case.household_id, (entry.member_id,) if entry.member_id else case.member_ids),
     )
     if not await records.add_fact(at.tx, outcome):
         return
@@ -161,7 +165,9 @@ async def _consent_taken_back(at: Sitting, case: Case, fact_id: UUID) -> None:
 
 @router.post(
     "/cases/{case_id}/referrals",
-    responses=refusals(NotFound, CaseIsClosed, AlreadyReferred, TargetUnknown, TopicsMissing, ConsentIsMissing, HarmNotChecked),
+    responses=refusals(
+        NotFound, CaseIsClosed, AlreadyReferred, TargetUnknown, TopicsMissing, ConsentForAnotherPurpose, ConsentIsMissing, HarmNotChecked
+    ),
 )
 async def refer_case(request: Request, case_id: UUID, desk: At, staff: Writer, form: Form, tx: Tx) -> Response:
     """ほかの窓口につなぐ。"""
@@ -183,6 +189,7 @@ async def _refer(at: Sitting, case: Case) -> None:
         topics=typed.many("topics"),
         urgency=typed.choice("urgency", Urgency) or case.urgency,
         consent=await consents.for_target(at.tx, case, to),
+        lacks=await consents.lacks(at.tx, case.household_id, case.member_ids, use_of(to, typed.today)),
         harm_checked=typed.text("harm_checked", 8) == "1",
         harm_note=typed.text("harm_note", 400),
         legal_basis=typed.choice("legal_basis", LegalBasis) or at.desk.profile.basis,

@@ -58,7 +58,7 @@ note = _table(
 )  # fmt: skip
 consent = _table(
     "consent", _id("household_id", True), _id("member_id", True), _text("state"), _day("as_of"), _at("said_at"), _id("source_id"),
-    _day("until"), Column("recipients", ARRAY(Text)),
+    _day("until"), Column("recipients", ARRAY(Text)), Column("purposes", ARRAY(Text)),
 )  # fmt: skip
 disclosure = _table(
     "disclosure", _id("referral_id", True), _id("household_id"), _text("state"), _at("asked_at"), _at("answered_at"), _id("disclosure_id"),

@@ -4,6 +4,7 @@
 出席者は、招集した日から終わりの日まで、議題の世帯の要約と、その会議で知らせ合った事実を見られる。
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
@@ -14,7 +15,7 @@ from services.cases.casework.household import Household, Member, age_about
 from services.cases.center.conference import GROUND, Convening, Draft, DraftState
 from shared.contracts.conference import ConferenceClosed, ConferenceConvened, Forum
 from shared.contracts.consultation import ConsentState
-from shared.contracts.event import LegalBasis
+from shared.contracts.event import LegalBasis, MemberId
 from shared.runtime.problems import Refusal
 
 BASIS = {Forum.CONFIDENTIAL: LegalBasis.ART106_6, Forum.CONSENTED: LegalBasis.CONSENT}
@@ -71,9 +72,13 @@ def whose_consent(household: Household, on: date, of_age: int) -> tuple[Member, 
     return tuple(one for one in household.present if one.birth_month is None or age_about(one.birth_month, on) >= of_age)
 
 
-def without_consent(whose: tuple[Member, ...], said: Consents) -> str:
-    """同意のない人を続柄で。断った人・撤回した人も、まだ聞いていない人も。そろっていれば空。"""
-    missing = [one.role.label for one in whose if consent.of(said, one.member_id) is not ConsentState.GIVEN]
+def without_consent(whose: tuple[Member, ...], said: Consents, other: Collection[MemberId] = (), lacks: str = "") -> str:
+    """同意のない人を続柄で。断った人・撤回した人も、まだ聞いていない人も。そろっていれば空。
+
+    `other` は、同意はあるが、目的の `lacks` が入っていない人。
+    """
+    why = {one: f"（目的の{lacks}が入っていません。受付で取り直せます）" for one in other}
+    missing = [one.role.label + why.get(one.member_id, "") for one in whose if consent.of(said, one.member_id) is not ConsentState.GIVEN]
     return "・".join(missing) if whose else "世帯の顔ぶれが、まだ届いていません"
 
 

@@ -1,6 +1,6 @@
 """重層的支援会議は同意の上に立つ: 同意した人が取りやめる、同意の期間が過ぎる、断ると聞く。どれかがあれば、その日に終わる。
 
-あとから世帯に加わった人、成年になった人は、まだ断っていない。会議は続き、聞くまで一覧と会議の画面に出る。
+あとから世帯に加わった人、成年になった人、新しい同意の目的に多機関協働のプランがない人は、まだ断っていない。会議は続き、聞くまで一覧と会議の画面に出る。
 """
 
 from datetime import date
@@ -14,6 +14,7 @@ from services.cases.center.parameters import of_age_on
 from shared.contracts.case import FactRecorded
 from shared.contracts.conference import Forum
 from shared.contracts.consent import ConsentWithdrawn
+from shared.contracts.consent_uses import Use, wanted
 from shared.contracts.event import HouseholdId
 from shared.messaging import Envelope, Handlers
 from shared.runtime.database import Read, Transaction
@@ -45,14 +46,18 @@ def hear_consents(handlers: Handlers, settings: Settings) -> None:
 
 
 async def look(tx: Transaction, household_id: HouseholdId, city: Path | None) -> None:
-    said = await consents.of_household(tx, household_id)
+    said = dict(await consents.of_household(tx, household_id, Use.CONFERENCE))
+    for member in await consents.for_other_purposes(tx, household_id, Use.CONFERENCE):
+        said.pop(member, None)  # did not say no: until asked for this purpose, lanes.py shows the conference nothing of theirs
     if convening.taken_back(await _whose(tx, household_id, city), said):
         await _break_off(tx, household_id)
 
 
 async def without(handle: Read, household_id: HouseholdId, city: Path | None) -> str:
-    """同意のない人（続柄）。そろっていれば空。"""
-    return convening.without_consent(await _whose(handle, household_id, city), await consents.of_household(handle, household_id))
+    """この会議の目的で同意のない人（続柄）。そろっていれば空。"""
+    said = await consents.of_household(handle, household_id, Use.CONFERENCE)
+    other = await consents.for_other_purposes(handle, household_id, Use.CONFERENCE)
+    return convening.without_consent(await _whose(handle, household_id, city), said, other, wanted(Use.CONFERENCE, japan_day(handle.now)).words)
 
 
 async def _whose(handle: Read, household_id: HouseholdId, city: Path | None) -> tuple[Member, ...]:

@@ -44,17 +44,19 @@ class Gate(StrEnum):
     MANAGE_ACCOUNTS = "manageAccounts"
     MANAGE_RETENTION = "manageRetention"
     READ_AUDIT = "readAudit"
+    SETTLE_REMOVALS = "settleRemovals"
     ATTEND = "attend"
 
 
 class Level(StrEnum):
-    """一つの世帯について: 存在を知る・要約・すべて・所在・書く。"""
+    """一つの世帯について: 存在を知る・要約・すべて・所在・書く・（二人目として）取消しを決める。"""
 
     KNOW = "know"
     SUMMARY = "summary"
     FULL = "full"
     PLACE = "place"
     WRITE = "write"
+    SETTLE = "settle"
 
 
 class OfFact(StrEnum):

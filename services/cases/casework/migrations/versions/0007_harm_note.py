@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "casework_0007"
-down_revision = "casework_0005"
+down_revision = "casework_0006"
 branch_labels = None
 depends_on = None
 
