@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from services.notify.deadlines import day_of, fiscal_quarter
-from services.notify.grounds import Ground
+from services.notify.grounds import Ground, least
 from services.notify.parameters import Parameters
 from services.notify.rules.finding import Evidence, Finding, Person
 from shared.contracts.alert import AlertAcknowledged, AlertDismissed, AlertDone, AlertRaised, AlertTaken, DismissReason, Severity
@@ -192,7 +192,8 @@ def no_longer(alert: Alert, reason: str | None, now: datetime) -> Outcome | None
         return None
     if reason is not None:
         closed = replace(alert, state=AlertState.DONE, holds=False, reason=reason, closed_at=now)
-        return Outcome(_next(closed), _said(closed, AlertDone(**_of(closed), at=now)))
+        about = _of(closed) | {"legal_basis": least(_basis(closed))}  # that it is over is said without the consent that may have ended it
+        return Outcome(_next(closed), _said(closed, AlertDone(**about, at=now)))
     return Outcome(_next(replace(alert, holds=False))) if alert.holds else None
 
 

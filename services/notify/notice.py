@@ -25,9 +25,10 @@ def notice(
         key: consider(finding, latest.get(key), household_id=home, now=now, parameters=parameters, new_id=new_id(), late=late)
         for key, finding in findings.items()
     }
-    over = {key: _over(household, alert, now) for key, alert in latest.items() if key not in findings}
+    known = {key: _with_grounds(household, alert) for key, alert in latest.items()}
+    over = {key: _over(household, alert, now) for key, alert in known.items() if key not in findings}
     found = raised | over
-    grounds = [_grounds_found(household, alert) for key, alert in latest.items() if found.get(key) is None]
+    grounds = [_saved(known[key]) for key, alert in latest.items() if found.get(key) is None and known[key] != alert]
     return tuple(outcome for outcome in (*found.values(), *grounds) if outcome is not None)
 
 
@@ -35,7 +36,7 @@ def without_withdrawn(household: HouseholdFacts, alert: Alert, now: datetime) ->
     """撤回された同意で届いた根拠を、気づきから消す（閉じた気づきからも）。消すものがなければ None。"""
     eyes = eyes_of_unit(alert.to, day_of(now))
     kept = tuple(one for one in alert.evidence if one.basis is not LegalBasis.CONSENT or eyes.see(one.ground, household.said))
-    return Outcome(replace(alert, evidence=kept, revision=alert.revision + 1)) if kept != alert.evidence else None
+    return _saved(replace(alert, evidence=kept)) if kept != alert.evidence else None
 
 
 def seen(household: HouseholdFacts, alert: Alert, eyes: Eyes) -> Alert | None:
@@ -54,15 +55,17 @@ def _over(household: HouseholdFacts, alert: Alert, now: datetime) -> Outcome | N
     return no_longer(alert, reason, now) if reason or not unknown else None
 
 
-def _grounds_found(household: HouseholdFacts, alert: Alert) -> Outcome | None:
-    """根拠を残す前の気づきに、いま分かる根拠を添える。言うことは何もない。"""
-    if alert.is_grounded:
-        return None
+def _with_grounds(household: HouseholdFacts, alert: Alert) -> Alert:
+    """根拠を残す前の気づきに、いま分かる根拠を添える。一つでも分からなければ、そのまま。"""
     evidence = tuple(grounded(one, household) for one in alert.evidence)
-    if not evidence or any(one.basis is None for one in evidence):
-        return None
-    needed = tuple(dict.fromkeys(one.ground for one in evidence))
-    return Outcome(replace(alert, evidence=evidence, needed=needed, revision=alert.revision + 1))
+    if alert.is_grounded or any(one.basis is None for one in evidence):
+        return alert
+    return replace(alert, evidence=evidence, needed=tuple(dict.fromkeys(one.ground for one in evidence)))
+
+
+def _saved(alert: Alert) -> Outcome:
+    """根拠だけが変わった。言うことは何もない。"""
+    return Outcome(replace(alert, revision=alert.revision + 1))
 
 
 def _settled_by(household: HouseholdFacts, alert: Alert, now: datetime) -> str | None:
