@@ -11,12 +11,14 @@ from typing import Any
 from uuid import UUID
 
 from services.notify.deadlines import day_of, fiscal_quarter
+from services.notify.grounds import Ground, least
 from services.notify.parameters import Parameters
 from services.notify.rules.finding import Evidence, Finding, Person
 from shared.contracts.alert import AlertAcknowledged, AlertDismissed, AlertDone, AlertRaised, AlertTaken, DismissReason, Severity
 from shared.contracts.event import Event, HouseholdId, Lane, LegalBasis
 from shared.runtime.problems import ChangedMeanwhile, Refusal
 
+#: 区分のもとの根拠。要る根拠がその区分でほかの名を持てば（虐待の通報、困窮の支援会議）、そちら
 _BASIS = {Lane.CONSENT: LegalBasis.CONSENT, Lane.ART106_6: LegalBasis.ART106_6, Lane.MANDATORY_REPORT: LegalBasis.LIFE_EMERGENCY}
 
 
@@ -85,8 +87,21 @@ class Alert:
     reason: str | None = None
     previous: Previous | None = None
     escalated: int = 0
+    #: ルールが本当に要る根拠。一つでも開いていない人には、この気づきは見えない
+    needed: tuple[Ground, ...] = ()
+    quiet: bool = False
+    reported: bool = False
     #: 保存のたびに増える。二人が同時に押したとき、後の人に見比べてもらう
     revision: int = 0
+
+    @property
+    def key(self) -> str:
+        return f"{self.rule_id}@{self.to}" if self.reported else self.rule_id
+
+    @property
+    def is_grounded(self) -> bool:
+        """何を根拠に出たかが分かっている。根拠を残す前の気づきは、まだ分からない。"""
+        return bool(self.needed) and all(one.basis for one in self.needed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,15 +158,19 @@ def _raise(finding: Finding, before: Alert | None, *, household_id: HouseholdId,
         acknowledge_by=parameters.acknowledge_by(finding.severity, now),
         step=finding.step,
         previous=Previous(before.state, before.reason, before.closed_at or before.raised_at) if before else None,
+        needed=finding.needed,
+        quiet=finding.quiet,
+        reported=finding.reported,
     )
-    return Outcome(alert, (_raised(alert),), announce=True)
+    return Outcome(alert, _said(alert, _raised(alert)), announce=True)
 
 
 def _grow(alert: Alert, finding: Finding, now: datetime, parameters: Parameters) -> Outcome | None:
     """開いている気づきに根拠が増える。重くなったら、もう一度確認してもらう。"""
     grown = replace(
-        alert, holds=True, domains=finding.domains, people=finding.people, evidence=finding.evidence, step=finding.step, rule_version=finding.version
-    )
+        alert, holds=True, domains=finding.domains, people=finding.people, evidence=finding.evidence, step=finding.step,
+        rule_version=finding.version, lane=finding.lane, needed=finding.needed, quiet=finding.quiet,
+    )  # fmt: skip
     if finding.severity < alert.severity:  # "S1" < "S2": もっと重い
         heavier = replace(
             grown,
@@ -161,19 +180,20 @@ def _grow(alert: Alert, finding: Finding, now: datetime, parameters: Parameters)
             acknowledge_by=parameters.acknowledge_by(finding.severity, now),
             escalated=0,
         )
-        return Outcome(_next(heavier), (_raised(heavier),), announce=True)
+        return Outcome(_next(heavier), _said(heavier, _raised(heavier)), announce=True)
     if finding.step != alert.step:
         grown = replace(grown, due=finding.due)
     return Outcome(_next(grown)) if grown != alert else None
 
 
 def no_longer(alert: Alert, reason: str | None, now: datetime) -> Outcome | None:
-    """ルールに当てはまらなくなった。`reason`（安否が確かめられた、見守りが終わった）があれば閉じ、なければ印だけ付けて人が閉じる。"""
+    """ルールに当てはまらなくなった。`reason`（安否が確かめられた、根拠を見られなくなった）があれば閉じ、なければ印だけ付けて人が閉じる。"""
     if not alert.state.is_open:
         return None
     if reason is not None:
         closed = replace(alert, state=AlertState.DONE, holds=False, reason=reason, closed_at=now)
-        return Outcome(_next(closed), (AlertDone(**_of(closed), at=now),))
+        about = _of(closed) | {"legal_basis": least(_basis(closed))}  # that it is over is said without the consent that may have ended it
+        return Outcome(_next(closed), _said(closed, AlertDone(**about, at=now)))
     return Outcome(_next(replace(alert, holds=False))) if alert.holds else None
 
 
@@ -185,7 +205,7 @@ def acknowledge(alert: Alert, *, revision: int, at: datetime) -> Outcome:
     _guard(alert, revision, "確認")
     if alert.state is not AlertState.RAISED:
         return Outcome(alert)
-    return Outcome(_next(replace(alert, state=AlertState.ACKNOWLEDGED, escalated=0)), (AlertAcknowledged(**_of(alert), at=at),))
+    return Outcome(_next(replace(alert, state=AlertState.ACKNOWLEDGED, escalated=0)), _said(alert, AlertAcknowledged(**_of(alert), at=at)))
 
 
 def take(alert: Alert, *, by: Holder, revision: int, at: datetime) -> Outcome:
@@ -193,20 +213,20 @@ def take(alert: Alert, *, by: Holder, revision: int, at: datetime) -> Outcome:
     _guard(alert, revision, "受け持つ")
     if alert.state is AlertState.TAKEN and alert.holder == by:
         return Outcome(alert)
-    return Outcome(_next(replace(alert, state=AlertState.TAKEN, holder=by, escalated=0)), (AlertTaken(**_of(alert), at=at),))
+    return Outcome(_next(replace(alert, state=AlertState.TAKEN, holder=by, escalated=0)), _said(alert, AlertTaken(**_of(alert), at=at)))
 
 
 def dismiss(alert: Alert, reason: DismissReason, *, revision: int, at: datetime) -> Outcome:
     """誤報・見送り。理由は次に同じ気づきが出たときに見せる。"""
     _guard(alert, revision, f"見送り（{reason.label}）")
     closed = replace(alert, state=AlertState.DISMISSED, reason=reason, closed_at=at)
-    return Outcome(_next(closed), (AlertDismissed(**_of(alert), reason=reason, at=at),))
+    return Outcome(_next(closed), _said(alert, AlertDismissed(**_of(alert), reason=reason, at=at)))
 
 
 def finish(alert: Alert, *, revision: int, at: datetime) -> Outcome:
     """対応済にする。"""
     _guard(alert, revision, "対応済")
-    return Outcome(_next(replace(alert, state=AlertState.DONE, closed_at=at)), (AlertDone(**_of(alert), at=at),))
+    return Outcome(_next(replace(alert, state=AlertState.DONE, closed_at=at)), _said(alert, AlertDone(**_of(alert), at=at)))
 
 
 def _guard(alert: Alert, revision: int, action: str) -> None:
@@ -223,8 +243,18 @@ def _next(alert: Alert) -> Alert:
     return replace(alert, revision=alert.revision + 1)
 
 
+def _said(alert: Alert, *events: Event) -> tuple[Event, ...]:
+    return () if alert.quiet else events
+
+
 def _of(alert: Alert) -> dict[str, Any]:
-    return {"household_id": alert.household_id, "legal_basis": _BASIS.get(alert.lane, LegalBasis.INTERNAL_69_2_2), "alert_id": alert.id}
+    return {"household_id": alert.household_id, "legal_basis": _basis(alert), "alert_id": alert.id}
+
+
+def _basis(alert: Alert) -> LegalBasis:
+    usual = _BASIS.get(alert.lane, LegalBasis.INTERNAL_69_2_2)
+    stands_on = {one.basis for one in alert.needed if one.basis and one.lane is alert.lane}
+    return min(stands_on, key=lambda basis: (basis is usual, basis), default=usual)
 
 
 def _raised(alert: Alert) -> AlertRaised:

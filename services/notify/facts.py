@@ -6,10 +6,11 @@ from datetime import date, datetime
 from typing import Protocol, TypeVar
 from uuid import UUID
 
+from services.notify.grounds import Agreement
 from services.notify.household import Case, Consultation, Fact, HouseholdFacts, Member, Referral, ReferralState, Watch, Withdrawal
 from shared.contracts.case import CaseClosed, CaseOpened, CaseState, CaseStateChanged, FactRecorded, FactRetracted
-from shared.contracts.consent import ReceiptsMissed
-from shared.contracts.consultation import ConsultationReceived, ConsultationWithdrawn
+from shared.contracts.consent import ConsentGiven, ConsentWithdrawn, ReceiptsMissed
+from shared.contracts.consultation import ConsentState, ConsultationReceived, ConsultationWithdrawn
 from shared.contracts.event import Event
 from shared.contracts.household import Area, HouseholdRegistered, MemberCorrected, MemberJoined, MemberLeft
 from shared.contracts.protection import ProtectionDeclared
@@ -19,7 +20,8 @@ from shared.contracts.visit import CheckInRecorded, WatchEnded, WatchPlanned
 HEARD: tuple[type[Event], ...] = (
     HouseholdRegistered, MemberJoined, MemberCorrected, MemberLeft, ConsultationReceived, ConsultationWithdrawn,
     ReferralMade, ReferralAccepted, ReferralDeclined, ReferralHeld, CaseOpened, CaseStateChanged, CaseClosed,
-    FactRecorded, FactRetracted, WatchPlanned, CheckInRecorded, WatchEnded, ProtectionDeclared, ReceiptsMissed,
+    FactRecorded, FactRetracted, WatchPlanned, CheckInRecorded, WatchEnded, ProtectionDeclared,
+    ConsentGiven, ConsentWithdrawn, ReceiptsMissed,
 )  # fmt: skip
 
 
@@ -70,6 +72,8 @@ def _fold(household: HouseholdFacts, event: Event, told: Told) -> HouseholdFacts
             return _fact(household, event, told)
         case WatchPlanned() | CheckInRecorded() | WatchEnded():
             return _watch(household, event, told)
+        case ConsentGiven() | ConsentWithdrawn():
+            return _said(household, _word(event, told))
         case ReceiptsMissed():
             missed = Withdrawal(event.withdrawal_id, event.member_id, event.since, event.units)
             return replace(household, withdrawals=_put(household.withdrawals, missed))
@@ -80,11 +84,11 @@ def _member(household: HouseholdFacts, event: MemberJoined | MemberCorrected | M
     known = household.member(event.member_id)
     match event:
         case MemberJoined():  # 離れた人がまた加われば、離れた記録は消える
-            member = Member(event.member_id, event.role, event.birth_month, event.effective_on)
+            member = Member(event.member_id, event.role, event.birth_month, event.effective_on, basis=event.legal_basis)
         case MemberCorrected() if known:
-            member = replace(known, role=event.role, birth_month=event.birth_month)
+            member = replace(known, role=event.role, birth_month=event.birth_month, basis=event.legal_basis)
         case MemberLeft() if known:
-            member = replace(known, left_on=event.effective_on, left_reason=event.reason)
+            member = replace(known, left_on=event.effective_on, left_reason=event.reason, basis=event.legal_basis)
         case _:
             return household
     return replace(household, members=_put(household.members, member))
@@ -96,29 +100,36 @@ def _referral(household: HouseholdFacts, event: ReferralMade | ReferralAccepted 
     match event:
         case ReferralMade():
             base = known or Referral(event.referral_id, event.to, ReferralState.MADE)
-            referral = replace(base, unit=event.to, made_on=event.made_on, reply_due=event.reply_due, consultation_id=event.consultation_id)
+            referral = replace(
+                base, unit=event.to, made_on=event.made_on, reply_due=event.reply_due, consultation_id=event.consultation_id, basis=event.legal_basis
+            )
         case ReferralAccepted():
-            referral = _answered(known, event.referral_id, told.unit, ReferralState.ACCEPTED, event.accepted_on)
+            referral = _answered(known, event, told.unit, ReferralState.ACCEPTED, event.accepted_on)
         case ReferralDeclined():
-            referral = _answered(known, event.referral_id, told.unit, ReferralState.DECLINED, event.declined_on)
+            referral = _answered(known, event, told.unit, ReferralState.DECLINED, event.declined_on)
         case ReferralHeld():
-            referral = _answered(known, event.referral_id, told.unit, ReferralState.HELD, event.held_on)
+            referral = _answered(known, event, told.unit, ReferralState.HELD, event.held_on)
     return replace(household, referrals=_put(household.referrals, referral))
 
 
-def _answered(known: Referral | None, referral_id: UUID, unit: str, state: ReferralState, on: date) -> Referral:
-    return replace(known or Referral(referral_id, unit, state), state=state, answered_on=on)
+def _answered(
+    known: Referral | None, event: ReferralAccepted | ReferralDeclined | ReferralHeld, unit: str, state: ReferralState, on: date
+) -> Referral:
+    """根拠は、つないだ窓口の言ったもの。返事が先なら、それまでは返事の根拠。"""
+    base = known or Referral(event.referral_id, unit, state, basis=event.legal_basis)
+    return replace(base, state=state, answered_on=on)
 
 
 def _case(household: HouseholdFacts, event: CaseOpened | CaseStateChanged | CaseClosed, told: Told) -> HouseholdFacts:
     known = _find(household.cases, event.case_id)
     match event:
         case CaseOpened():
-            case = Case(event.case_id, told.unit, event.state, event.opened_on)
+            case = Case(event.case_id, told.unit, event.state, event.opened_on, basis=event.legal_basis, member_ids=event.member_ids)
         case CaseStateChanged() if known:
-            case = replace(known, state=event.state, closed_on=event.changed_on if event.state is CaseState.CLOSED else None)
+            closed_on = event.changed_on if event.state is CaseState.CLOSED else None
+            case = replace(known, state=event.state, closed_on=closed_on, basis=event.legal_basis)
         case CaseClosed() if known:
-            case = replace(known, state=CaseState.CLOSED, closed_on=event.closed_on)
+            case = replace(known, state=CaseState.CLOSED, closed_on=event.closed_on, basis=event.legal_basis)
         case _:
             return household
     return replace(household, cases=_put(household.cases, case))
@@ -126,15 +137,45 @@ def _case(household: HouseholdFacts, event: CaseOpened | CaseStateChanged | Case
 
 def _fact(household: HouseholdFacts, event: FactRecorded | FactRetracted, told: Told) -> HouseholdFacts:
     if isinstance(event, FactRetracted):
-        return replace(household, facts=_without(household.facts, event.fact_id), retracted=household.retracted | {event.fact_id})
-    retracted = household.retracted | ({event.supersedes} if event.supersedes else set())
-    facts = _without(household.facts, event.supersedes) if event.supersedes else household.facts
-    if event.fact_id not in retracted:
-        fact = Fact(
-            event.fact_id, event.member_id, event.kind, event.value, event.since, event.as_of, event.confidence, told.unit, told.at,
-        )  # fmt: skip
-        facts = _put(facts, fact)
-    return replace(household, facts=facts, retracted=retracted)
+        return _took_back(household, event.fact_id)
+    household = _took_back(household, event.supersedes) if event.supersedes else household
+    if event.fact_id in household.retracted:
+        return household
+    fact = Fact(
+        event.fact_id, event.member_id, event.kind, event.value, event.since, event.as_of, event.confidence, told.unit, told.at, event.legal_basis,
+    )  # fmt: skip
+    return _spoken(replace(household, facts=_put(household.facts, fact)), fact)
+
+
+def _took_back(household: HouseholdFacts, fact_id: UUID) -> HouseholdFacts:
+    """誤りだった「同意あり」は、同じ番号の同意とともに、なかったことになる。誤りだった撤回は戻らない（本人に聞き直す）。"""
+    said = tuple(one for one in household.said if not (one.given and one.id == fact_id))
+    return replace(household, facts=_without(household.facts, fact_id), said=said, retracted=household.retracted | {fact_id})
+
+
+def _spoken(household: HouseholdFacts, fact: Fact) -> HouseholdFacts:
+    """窓口で聞いた同意は、相手を限らない。受付で聞いた同意は、つないだ窓口だけが相手なので、同じ番号の同意（ConsentGiven）が言う。"""
+    if fact.kind != "consent" or fact.member_id is None or fact.value == ConsentState.NOT_ASKED:
+        return household
+    given = fact.value == ConsentState.GIVEN
+    if given and fact.source == "intake":
+        return household
+    return _said(household, Agreement(fact.id, fact.member_id, given, None, fact.as_of, None, fact.recorded_at))
+
+
+def _word(event: ConsentGiven | ConsentWithdrawn, told: Told) -> Agreement:
+    match event:
+        case ConsentGiven():
+            return Agreement(event.consent_id, event.member_id, True, event.recipients, event.valid_from, event.valid_to, told.at)
+        case ConsentWithdrawn():
+            return Agreement(event.withdrawal_id, event.member_id, False, event.recipients, event.withdrawn_on, None, told.at)
+
+
+def _said(household: HouseholdFacts, word: Agreement) -> HouseholdFacts:
+    known = _find(household.said, word.id)
+    if (word.given and word.id in household.retracted) or (known and known.recipients is not None and word.recipients is None):
+        return household  # a mistake, or the owner of consents has already said whom it is for
+    return replace(household, said=_put(household.said, word))
 
 
 def _watch(household: HouseholdFacts, event: WatchPlanned | CheckInRecorded | WatchEnded, told: Told) -> HouseholdFacts:
@@ -149,7 +190,7 @@ def _watch(household: HouseholdFacts, event: WatchPlanned | CheckInRecorded | Wa
             watch = replace(known, ended_on=event.ended_on)
         case _:
             return household
-    return replace(household, watches=_put(household.watches, watch))
+    return replace(household, watches=_put(household.watches, replace(watch, basis=event.legal_basis)))
 
 
 def _find(kept: Iterable[E], wanted: UUID) -> E | None:

@@ -9,13 +9,14 @@ from services.notify import erasure, escalation, review, store, watch
 from services.notify.deadlines import day_of
 from services.notify.facts import HEARD, Told, hear
 from services.notify.household import HouseholdFacts
-from services.notify.notice import notice
+from services.notify.notice import notice, without_withdrawn
 from services.notify.parameters import Parameters, parameters_on
+from shared.contracts.consent import ConsentWithdrawn
 from shared.contracts.event import Event
 from shared.messaging import Envelope, Handlers, Kept, Timer
 from shared.runtime import telemetry
 from shared.runtime.database import Transaction
-from shared.runtime.receipts import holds_no_copies
+from shared.runtime.receipts import Released, answer_withdrawals
 from shared.runtime.unusual import Relation
 
 #: households read in one transaction (a matter of memory and of how long the loop is busy, not of welfare)
@@ -30,23 +31,32 @@ def handlers(city: Path | None) -> Handlers:
         return parameters_on(day, city)
 
     registry = Handlers(relation=Relation("select household_id from alert where household_id = any(:households)"))
-    holds_no_copies(registry, "notify")
     erasure.register(registry, city)
+
+    async def released(tx: Transaction, event: ConsentWithdrawn, envelope: Envelope) -> Released:
+        """氏名も文も持たない。消すのは、気づきに残る根拠の写し。知識の事実は、記録した窓口が取り下げる。"""
+        return Released(await take_in(tx, event, envelope))
+
+    answer_withdrawals(registry, "notify", released)
 
     @registry.on(*HEARD)
     async def heard(tx: Transaction, event: Event, envelope: Envelope) -> None:
-        """知識に加え、その世帯のルールを見る。古い便りなら、届き終わるのを待つ（`settle`）。"""
+        await take_in(tx, event, envelope)
+
+    async def take_in(tx: Transaction, event: Event, envelope: Envelope) -> int:
+        """知識に加え、その世帯のルールを見る。古い便りなら、届き終わるのを待つ（`settle`）。撤回で気づきから消えた根拠の数を返す。"""
         given = parameters(tx.now)
         kept = await store.household(tx, event.household_id)
         facts = hear(kept.facts, event, Told(envelope.source, envelope.time, envelope.seq))
         if facts == kept.facts:
-            return
+            return 0
         late = tx.now - envelope.time > timedelta(hours=given.late_hours)
         await store.keep(tx, facts, tx.now if late else kept.late_at)
         if late and kept.late_at is None:
             tx.schedule("settle", "all", tx.now + timedelta(seconds=given.late_settle_seconds))
         elif not late and kept.late_at is None:
             await _judge(tx, facts, given, envelope)
+        return await _without_withdrawn(tx, facts, given) if isinstance(event, ConsentWithdrawn) else 0
 
     knowledge = registry.projection("knowledge", Kept("household", beside=("heard_at", "late_at")))
 
@@ -123,6 +133,14 @@ async def _judge(tx: Transaction, facts: HouseholdFacts, given: Parameters, enve
     for outcome in outcomes:
         if outcome.announce:
             telemetry.annotate(rule_id=outcome.alert.rule_id)
+
+
+async def _without_withdrawn(tx: Transaction, facts: HouseholdFacts, given: Parameters) -> int:
+    before = await store.every_alert(tx, facts.id)
+    outcomes = [outcome for one in before if (outcome := without_withdrawn(facts, one, tx.now))]
+    await store.save(tx, outcomes, given)
+    changed = {outcome.alert.id: outcome.alert for outcome in outcomes}
+    return sum(len(one.evidence) - len(changed[one.id].evidence) for one in before if one.id in changed)
 
 
 def _each_alone(tx: Transaction, households: Iterable[UUID]) -> None:

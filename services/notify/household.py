@@ -3,15 +3,17 @@
 生年月までしか届かないので、年齢は「その月の初日に達した」と数える（1日生まれは前月末に達するが、月より細かくは分からない）。
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
+from typing import TypeVar
 from uuid import UUID
 
+from services.notify.grounds import Agreement, Eyes, Ground, least
 from shared.contracts.case import CaseState
 from shared.contracts.consultation import ConsentState
-from shared.contracts.event import Confidence
+from shared.contracts.event import Confidence, LegalBasis
 from shared.contracts.household import Area, LeavingReason, MemberRole
 from shared.contracts.visit import CheckInOutcome, WatchTier
 
@@ -36,6 +38,8 @@ class Member:
     joined_on: date
     left_on: date | None = None
     left_reason: LeavingReason | None = None
+    #: 根拠を残す前に聞いた顔ぶれも、受付は同意か内部利用でしか知らせていない
+    basis: LegalBasis = LegalBasis.INTERNAL_69_2_2
 
     @property
     def generation(self) -> int | None:
@@ -61,6 +65,8 @@ class Fact:
     confidence: Confidence
     source: str
     recorded_at: datetime
+    #: None は、根拠を残す前に聞いた（投影を作り直すと分かる）。ケース・つなぎ・見守りも同じ
+    basis: LegalBasis | None = None
 
     @property
     def freshness(self) -> tuple[date, int, datetime, str]:
@@ -75,6 +81,8 @@ class Case:
     state: CaseState
     opened_on: date
     closed_on: date | None = None
+    basis: LegalBasis | None = None
+    member_ids: tuple[UUID, ...] = ()
 
     @property
     def is_open(self) -> bool:
@@ -99,6 +107,7 @@ class Referral:
     reply_due: date | None = None
     answered_on: date | None = None
     consultation_id: UUID | None = None
+    basis: LegalBasis | None = None
 
     @property
     def awaits_answer(self) -> bool:
@@ -120,6 +129,7 @@ class Watch:
     last_outcome: CheckInOutcome | None = None
     last_at: datetime | None = None
     ended_on: date | None = None
+    basis: LegalBasis | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +150,10 @@ class Withdrawal:
     member_id: UUID
     since: datetime
     units: tuple[str, ...]
+
+
+Piece = Member | Fact | Case | Referral | Watch
+P = TypeVar("P", Member, Fact, Case, Referral, Watch)
 
 
 class Stage(StrEnum):
@@ -175,10 +189,50 @@ class HouseholdFacts:
     watches: tuple[Watch, ...] = ()
     consultations: tuple[Consultation, ...] = ()
     withdrawals: tuple[Withdrawal, ...] = ()
+    #: 同意と撤回の言葉
+    said: tuple[Agreement, ...] = ()
     #: 取り下げ・差し替えになった事実。あとから届いても使わない
     retracted: frozenset[UUID] = field(default_factory=frozenset)
     #: (窓口/便り) ごとの、聞いた通し番号
     heard: dict[str, int] = field(default_factory=dict)
+
+    def pieces(self) -> tuple[Piece, ...]:
+        return (*self.members, *self.facts, *self.cases, *self.referrals, *self.watches)
+
+    def ground_of(self, piece: Piece) -> Ground:
+        """その知らせの根拠。世帯の事実の同意は、記録した窓口が主に支える人の全員のもの（casework.lanes と同じ）。"""
+        match piece:
+            case Fact():
+                whose = self._whose(piece) if piece.basis is LegalBasis.CONSENT else ()
+                return Ground(piece.source, piece.basis, whose)
+            case Member():
+                return Ground("intake", least(piece.basis))
+            case _:
+                return Ground(piece.unit, least(piece.basis))
+
+    def seen_by(self, eyes: Eyes) -> "HouseholdFacts":
+        """`eyes` に開いている根拠の知らせだけ。ほかは、聞かなかったのと同じ。"""
+        return self if self.id in eyes.glasses else self.only(lambda ground: eyes.see(ground, self.said))
+
+    def only(self, wanted: Callable[[Ground], bool]) -> "HouseholdFacts":
+        grounds = {ground: wanted(ground) for ground in {self.ground_of(piece) for piece in self.pieces()}}
+        if all(grounds.values()):
+            return self
+
+        def kept(pieces: Iterable[P]) -> tuple[P, ...]:
+            return tuple(piece for piece in pieces if grounds[self.ground_of(piece)])
+
+        return replace(
+            self, members=kept(self.members), facts=kept(self.facts), cases=kept(self.cases), referrals=kept(self.referrals),
+            watches=kept(self.watches),
+        )  # fmt: skip
+
+    def _whose(self, fact: Fact) -> tuple[UUID, ...]:
+        if fact.member_id is not None:
+            return (fact.member_id,)
+        theirs = (case for case in self.cases if case.unit == fact.source)
+        newest = max(theirs, key=lambda case: (case.opened_on, case.id.hex), default=None)
+        return newest.member_ids if newest else ()
 
     def member(self, member_id: UUID | None) -> Member | None:
         return next((member for member in self.members if member.id == member_id), None)

@@ -1,4 +1,4 @@
-"""Reading for the screens: the inbox with its filters, the counts of today, the changes since a number."""
+"""Reading for the screens: the inbox with its filters, the counts of today, the changes since a number. Only what is open to the reader."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,11 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy import ColumnElement, Row, and_, func, select, text
 
+from services.notify import store
+from services.notify.grounds import Eyes
 from services.notify.household import HouseholdFacts
+from services.notify.notice import seen
+from services.notify.sight import eyes, sees
 from services.notify.store import AlertNotFound, read_alert, read_facts
 from services.notify.tables import alert as a
 from services.notify.tables import household as h
@@ -51,15 +55,7 @@ class Change:
 
 
 _FROM = a.outerjoin(h, h.c.household_id == a.c.household_id)
-_COUNTS = text("select severity, state, count(*) as n from alert where is_open group by severity, state")
-_LAST_RAISED = text("select max(raised_at) from alert")
-#: of the changes this reader may see: a number that moves by itself would tell that something happened to a hidden household
-_LAST_NUMBER = text(
-    """
-    select coalesce((select c.number from inbox_change c join alert a on a.id = c.alert_id where c.number is not null
-                     order by c.number desc limit 1), 0)
-    """
-)
+_KNOWN = (a.c.body, h.c.facts, a.c.household_id)
 _LAST_GIVEN = text("select coalesce(max(number), 0) from inbox_change")
 _WAITING = text("select exists (select 1 from inbox_change where number is null)")
 _LOCK = text("select pg_advisory_xact_lock(hashtext('notify.inbox_number'))")
@@ -69,45 +65,58 @@ _NUMBER = text("update inbox_change set number = nextval('inbox_number') where n
 async def inbox(rd: Read, wanted: Filter) -> list[Known]:
     """重い順、期限の近い順。閉じたものは新しい順。"""
     order = [a.c.closed_at.desc()] if wanted.closed else [a.c.severity, a.c.due, a.c.id]
-    query = select(a.c.body, h.c.facts, a.c.household_id).select_from(_FROM).where(and_(*wanted.where())).order_by(*order)
-    return [_known(row) for row in await rd.rows(query.limit(PAGE).offset(PAGE * (wanted.page - 1)))]
+    query = select(*_KNOWN).select_from(_FROM).where(and_(*wanted.where(), sees(rd))).order_by(*order)
+    return _shown(await rd.rows(query.limit(PAGE).offset(PAGE * (wanted.page - 1))), eyes(rd))
 
 
 async def count(rd: Read, wanted: Filter) -> int:
-    found: int = await rd.scalar(select(func.count()).select_from(_FROM).where(and_(*wanted.where())))
+    found: int = await rd.scalar(select(func.count()).select_from(_FROM).where(and_(*wanted.where(), sees(rd))))
     return found
 
 
 async def counts(rd: Read) -> dict[tuple[str, str], int]:
     """開いている気づきの数、(重さ, 状態) ごと。"""
-    return {(row.severity, row.state): row.n for row in await rd.rows(_COUNTS)}
+    query = select(a.c.severity, a.c.state, func.count().label("n")).select_from(_FROM).where(a.c.is_open, sees(rd))
+    return {(row.severity, row.state): row.n for row in await rd.rows(query.group_by(a.c.severity, a.c.state))}
 
 
 async def one(rd: Read, alert_id: UUID) -> Known:
-    row = await rd.row(select(a.c.body, h.c.facts, a.c.household_id).select_from(_FROM).where(a.c.id == alert_id))
-    if row is None:
+    """読む人に開いていない気づきは、ない気づきと同じ。"""
+    row = await rd.row(select(*_KNOWN).select_from(_FROM).where(a.c.id == alert_id))
+    known = shown(_known(row), eyes(rd)) if row else None
+    if known is None:
         raise AlertNotFound
-    return _known(row)
+    return known
+
+
+async def of_household(rd: Read, household_id: UUID) -> list[Known]:
+    """その世帯の、ルールごとの最後の気づき。"""
+    household = await store.known(rd, household_id)
+    latest = (await store.latest_alerts(rd, household_id)).values()
+    return [known for alert in latest if (known := shown(Known(alert, household), eyes(rd)))]
 
 
 async def addressed_to(rd: Read, units: Sequence[str]) -> list[Known]:
     """その窓口あての、開いている気づき。"""
-    query = select(a.c.body, h.c.facts, a.c.household_id).select_from(_FROM).where(a.c.is_open, a.c.to_unit.in_(units))
-    return [_known(row) for row in await rd.rows(query.order_by(a.c.severity, a.c.due).limit(PAGE))]
+    query = select(*_KNOWN).select_from(_FROM).where(a.c.is_open, a.c.to_unit.in_(units), sees(rd))
+    return _shown(await rd.rows(query.order_by(a.c.severity, a.c.due).limit(PAGE)), eyes(rd))
 
 
 async def last_raised(rd: Read) -> datetime | None:
-    moment: datetime | None = await rd.scalar(_LAST_RAISED)
+    moment: datetime | None = await rd.scalar(select(func.max(a.c.raised_at)).select_from(_FROM).where(sees(rd)))
     return moment
 
 
 async def last_number(rd: Read) -> int:
-    number: int = await rd.scalar(_LAST_NUMBER)
-    return number
+    """Of the changes this reader may see: a number that moves by itself would tell that something happened to a hidden household."""
+    changed = c.join(a, a.c.id == c.c.alert_id).outerjoin(h, h.c.household_id == a.c.household_id)
+    query = select(c.c.number).select_from(changed).where(c.c.number.is_not(None), sees(rd)).order_by(c.c.number.desc()).limit(1)
+    number: int | None = await rd.scalar(query)
+    return number or 0
 
 
 async def changes_after(rd: Read, number: int, limit: int = 20) -> list[Change]:
-    """`number` より後の変化、番号順。同じ気づきは最後の姿で現れる。"""
+    """`number` より後の変化、番号順。同じ気づきは最後の姿で現れる。だれに見せるかは、まだ見ていない（`shown`）。"""
     query = (
         select(c.c.number, c.c.announce, a.c.body, h.c.facts, a.c.household_id)
         .select_from(c.join(a, a.c.id == c.c.alert_id).outerjoin(h, h.c.household_id == a.c.household_id))
@@ -129,6 +138,16 @@ async def number_changes(tx: Read) -> int:
         await tx.connection.execute(_NUMBER)
     number: int = await tx.scalar(_LAST_GIVEN)
     return number
+
+
+def shown(known: Known, reader: Eyes) -> Known | None:
+    """この読み手に見える姿。見えない気づきは None。"""
+    alert = seen(known.household, known.alert, reader)
+    return Known(alert, known.household.seen_by(reader)) if alert else None
+
+
+def _shown(rows: Sequence[Row[Any]], reader: Eyes) -> list[Known]:
+    return [known for row in rows if (known := shown(_known(row), reader))]
 
 
 def _known(row: Row[Any]) -> Known:

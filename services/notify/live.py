@@ -8,8 +8,10 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from services.notify import lists, views
+from services.notify.alert import Alert
 from services.notify.lists import Change
 from services.notify.pages import Reader, parameters_for
+from services.notify.sight import eyes
 from services.notify.stream import Numbers
 from shared.desk import templates_for
 from shared.runtime import audit
@@ -46,16 +48,26 @@ async def stream(
             return
 
 
+def _taken_off(alert: Alert) -> str:
+    """An alert that nobody it was sent to may see any more goes from the open pages; of others, an open page hears nothing at all."""
+    gone = (f"#alert-{alert.id}", f"#detail-{alert.id}") if alert.reason == "unseen" else ()
+    return "".join(f'<template hx type="partial" hx-target="{target}" hx-swap="delete"></template>' for target in gone)
+
+
 async def _html(request: Request, change: Change, staff: Staff) -> str:
-    """Empty for a household that is hidden from this reader, judged anew each time."""
+    """Empty for what is hidden from this reader, judged anew each time; what was open until now is taken off the page."""
     database: Database = request.app.state.db
     async with database.read() as rd:
         rights = await rights_of(rd, staff, request.app.state.unit)
         if not rights.may(Level.KNOW, change.known.alert.household_id):
             return ""
         await put_on(rd, rights)
+        rd.rights = rights
+        known = lists.shown(change.known, eyes(rd))
+        if known is None:
+            return _taken_off(change.known.alert)
         await audit.record(rd, staff, "watch", "alert", change.known.alert.id, household_id=change.known.alert.household_id, returned=("alerts",))
-        shown = views.row(change.known, await unit_titles(rd), rd.now, parameters_for(request, rd))
+        shown = views.row(known, await unit_titles(rd), rd.now, parameters_for(request, rd))
         tally = {"states": await lists.counts(rd), "now": rd.now}
     template = templates_for(request.app.state.unit).get_template("alert_message.html")
     return template.render(row=shown, may_act=rights.enters(Gate.TRIAGE), announce=change.announce, **tally)

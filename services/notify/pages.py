@@ -12,6 +12,7 @@ from services.notify.alert import Alert, Holder, Outcome
 from services.notify.deadlines import day_of
 from services.notify.lists import Filter
 from services.notify.parameters import Parameters, parameters_on
+from services.notify.sight import eyes
 from shared.contracts.alert import DismissReason, Severity
 from shared.contracts.household import Area
 from shared.desk import is_fragment, redirect, render
@@ -98,13 +99,13 @@ def _addressee(opened: views.Row) -> dict[str, str]:
 
 @router.post("/inbox/alerts/{alert_id}/acknowledge", responses=refusals(decide.AlertIsClosed, ChangedMeanwhile))
 async def acknowledge(request: Request, alert_id: UUID, revision: Revision, staff: Coordinator, tx: Tx, place: Place = "row") -> Response:
-    alert = await store.alert(tx, alert_id, to_change=True)
+    alert = await _to_change(tx, alert_id)
     return await _save(request, tx, staff, place, "acknowledge", alert, decide.acknowledge(alert, revision=revision, at=tx.now))
 
 
 @router.post("/inbox/alerts/{alert_id}/take", responses=refusals(decide.AlertIsClosed, ChangedMeanwhile))
 async def take(request: Request, alert_id: UUID, revision: Revision, staff: Coordinator, tx: Tx, place: Place = "row") -> Response:
-    alert = await store.alert(tx, alert_id, to_change=True)
+    alert = await _to_change(tx, alert_id)
     return await _save(request, tx, staff, place, "take", alert, decide.take(alert, by=Holder(staff.sub, staff.name), revision=revision, at=tx.now))
 
 
@@ -112,7 +113,7 @@ async def take(request: Request, alert_id: UUID, revision: Revision, staff: Coor
 async def dismiss(
     request: Request, alert_id: UUID, revision: Revision, staff: Coordinator, tx: Tx, reason: Annotated[str, Form()] = "", place: Place = "row"
 ) -> Response:
-    alert = await store.alert(tx, alert_id, to_change=True)
+    alert = await _to_change(tx, alert_id)
     if reason not in set(DismissReason):
         return await _reason_missing(request, tx, staff, alert)
     return await _save(request, tx, staff, place, "dismiss", alert, decide.dismiss(alert, DismissReason(reason), revision=revision, at=tx.now))
@@ -120,7 +121,7 @@ async def dismiss(
 
 @router.post("/inbox/alerts/{alert_id}/done", responses=refusals(decide.AlertIsClosed, ChangedMeanwhile))
 async def done(request: Request, alert_id: UUID, revision: Revision, staff: Coordinator, tx: Tx, place: Place = "row") -> Response:
-    alert = await store.alert(tx, alert_id, to_change=True)
+    alert = await _to_change(tx, alert_id)
     return await _save(request, tx, staff, place, "done", alert, decide.finish(alert, revision=revision, at=tx.now))
 
 
@@ -132,20 +133,25 @@ async def household_alerts(request: Request, household_id: UUID, staff: Onlooker
     """その世帯の気づき: ルールの言葉と状態だけ。ケース担当には、関わりのある世帯のものだけ。"""
     if not is_fragment(request):
         raise AskedAlone
-    household = await store.known(rd, household_id)
-    involved = {one.unit for one in household.involvement()}
+    involved = {one.unit for one in (await store.known(rd, household_id)).seen_by(eyes(rd)).involvement()}
     may_see = bool(staff.roles & {"coordinator", "manager", "outreach"}) or bool(involved & set(await _own_units(rd, staff)))
-    alerts = (await store.latest_alerts(rd, household_id)).values() if may_see else []
+    found = await lists.of_household(rd, household_id) if may_see else []
     told = ("alerts",) if may_see else ()
     await audit.record(rd, staff, "view", "household_alerts", household_id, household_id=household_id, returned=told, purpose="case")
     titles, given = await unit_titles(rd), parameters_for(request, rd)
-    rows = [views.row(views.Known(alert, household), titles, rd.now, given) for alert in alerts]
+    rows = [views.row(one, titles, rd.now, given) for one in found]
     rows.sort(key=lambda one: (not one.alert.state.is_open, one.alert.severity, one.alert.due))
     context = {"rows": rows, "may_see": may_see, "sees_inbox": bool(staff.roles & {"coordinator", "manager"}), "now": rd.now}
     return render(request, "household_alerts.html", context)
 
 
 # ── 読み込み
+
+
+async def _to_change(tx: Transaction, alert_id: UUID) -> Alert:
+    """根拠をそろえたまま、変えるために読む。押した人に開いていない気づきは、ない。"""
+    await lists.one(tx, alert_id)
+    return await store.alert(tx, alert_id, to_change=True)
 
 
 async def _save(request: Request, tx: Transaction, staff: Staff, place: str, action: str, before: Alert, outcome: Outcome) -> Response:
@@ -156,7 +162,7 @@ async def _save(request: Request, tx: Transaction, staff: Staff, place: str, act
         await audit.record(tx, staff, action, "alert", before.id, household_id=before.household_id, purpose="triage")
     if not is_fragment(request):
         return redirect(request, f"/inbox/alerts/{before.id}")
-    known = views.Known(outcome.alert, await store.known(tx, before.household_id))
+    known = await lists.one(tx, before.id)
     return render(request, "inbox.html", {**await _opened(request, tx, staff, known), "place": place}, block="saved")
 
 
@@ -165,15 +171,15 @@ async def _reason_missing(request: Request, tx: Transaction, staff: Staff, alert
     errors = {"reason": "見送りの理由を選んでください。"}
     if not is_fragment(request):
         raise FormIncomplete(errors["reason"], fields=errors)
-    shown = await _opened(request, tx, staff, views.Known(alert, await store.known(tx, alert.household_id)))
+    shown = await _opened(request, tx, staff, await lists.one(tx, alert.id))
     return render(request, "inbox.html", {**shown, "errors": errors, "place": "detail"}, block="saved", status=422)
 
 
 async def _opened(request: Request, handle: Read, staff: Staff, known: views.Known) -> dict[str, object]:
     """右の一枚: この気づきと、同じ世帯のほかの気づき。"""
     titles, given = await unit_titles(handle), parameters_for(request, handle)
-    latest = (await store.latest_alerts(handle, known.alert.household_id)).values()
-    others = [views.row(views.Known(one, known.household), titles, handle.now, given) for one in latest if one.id != known.alert.id]
+    latest = await lists.of_household(handle, known.alert.household_id)
+    others = [views.row(one, titles, handle.now, given) for one in latest if one.alert.id != known.alert.id]
     others.sort(key=lambda row: (not row.alert.state.is_open, row.alert.severity, row.alert.raised_at))
     return {"opened": views.row(known, titles, handle.now, given), "others": others, **_choices(staff)}
 

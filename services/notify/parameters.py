@@ -94,6 +94,7 @@ class Parameters(_Value):
     closing_time: time
     closed_days: frozenset[str]
     escalate_to: tuple[str, ...]
+    hears_alerts: tuple[str, ...]
     cooldown_days: int
     late_hours: int
     late_settle_seconds: int

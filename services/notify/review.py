@@ -32,9 +32,14 @@ def speaks(one: Looked, now: datetime, parameters: Parameters, *, late: bool = F
 
 
 async def begin(db: Database, now: datetime, parameters: Parameters) -> None:
-    """はじめて動くとき、最初の見直しを置く。もう置いてあれば動かさない（止まっていた日の見直しは、動き出したらすぐ）。"""
+    """はじめて動くとき、最初の見直しを置く。もう置いてあれば動かさない（止まっていた日の見直しは、動き出したらすぐ）。
+
+    根拠のまだ分からない気づきがあれば、すぐ見直す: 投影を作り直したあとなら、根拠が添えられて、また見えるようになる。
+    """
     async with db.transaction(now) as tx:
-        if not await store.has_timer(tx, KIND, KEY):
+        if await store.waits_for_grounds(tx):
+            tx.schedule(KIND, KEY, now)
+        elif not await store.has_timer(tx, KIND, KEY):
             tx.schedule(KIND, KEY, parameters.next_review(now))
 
 

@@ -43,12 +43,12 @@ _KEEP_KNOWN = text(
     on conflict (household_id) do update set area = excluded.area, facts = excluded.facts
     """
 )
-_LATEST = text("select distinct on (rule_id) rule_id, body from alert where household_id = :household_id order by rule_id, version desc")
-#: a household with the last alert of each of its rules
+_LATEST = text("select distinct on (rule_id, to_unit) body from alert where household_id = :household_id order by rule_id, to_unit, version desc")
+_EVERY = text("select body from alert where household_id = :household_id order by id for update")
+#: a household with the last alert of each of its rules, for each desk it was told
 _WITH_ALERTS = """
-    select h.household_id, h.facts, (
-        select coalesce(jsonb_object_agg(rule_id, body), '{}') from (
-            select distinct on (rule_id) rule_id, body from alert a where a.household_id = h.household_id order by rule_id, version desc) last
+    select h.household_id, h.facts, array(
+        select distinct on (rule_id, to_unit) body from alert a where a.household_id = h.household_id order by rule_id, to_unit, version desc
     ) as alerts
     from household h where h.household_id > :after
 """
@@ -60,6 +60,7 @@ _REVIEWED = text(
         || exists (@.referrals[*]) || exists (@.watches[*]) || exists (@.withdrawals[*]) || exists (@.members[*].left_on ? (@ != null)))')
     order by h.household_id limit :limit"""
 )
+_WAITS_FOR_GROUNDS = text("select exists (select from alert where is_open and bases = '{unknown}')")
 _NO_LONGER_LATE = text("update household set late_at = null where household_id = any(:households)")
 _HAS_TIMER = text("select exists (select 1 from timer where kind = :kind and key = :key)")
 _LAST_LATE = text("select max(late_at) from household where late_at is not null")
@@ -125,10 +126,10 @@ class Looked:
 
     id: UUID
     facts: Any
-    alerts: dict[str, Any]
+    alerts: list[Any]
 
     def read(self) -> tuple[HouseholdFacts, dict[str, Alert]]:
-        return read_facts(self.facts), {rule_id: read_alert(body) for rule_id, body in self.alerts.items()}
+        return read_facts(self.facts), _by_key(self.alerts)
 
 
 async def late_households(tx: Transaction, after: UUID | None, limit: int) -> list[Looked]:
@@ -160,8 +161,23 @@ async def last_late(tx: Transaction) -> datetime | None:
 
 
 async def latest_alerts(handle: Read, household_id: UUID) -> dict[str, Alert]:
-    """その世帯の、ルールごとの最後の気づき。"""
-    return {row.rule_id: read_alert(row.body) for row in await handle.rows(_LATEST, {"household_id": household_id})}
+    """その世帯の、ルール（とあて先）ごとの最後の気づき、`Alert.key` ごと。"""
+    return _by_key(row.body for row in await handle.rows(_LATEST, {"household_id": household_id}))
+
+
+def _by_key(bodies: Iterable[Any]) -> dict[str, Alert]:
+    """市があて先を変えたルールでは、新しい版が勝つ。"""
+    return {one.key: one for one in sorted(map(read_alert, bodies), key=lambda one: one.version)}
+
+
+async def every_alert(tx: Transaction, household_id: UUID) -> list[Alert]:
+    """その世帯のすべての気づき、すべての版。行を押さえる。"""
+    return [read_alert(row.body) for row in await tx.rows(_EVERY, {"household_id": household_id})]
+
+
+async def waits_for_grounds(handle: Read) -> bool:
+    """根拠を残す前に出て、まだ根拠の分からない、開いている気づきがあるか。"""
+    return bool(await handle.scalar(_WAITS_FOR_GROUNDS))
 
 
 async def alert(handle: Read, alert_id: UUID, *, to_change: bool = False) -> Alert:
@@ -200,6 +216,7 @@ def _upsert(changed: Alert, envelope: Envelope | None) -> Any:
         "due": changed.due,
         "closed_at": changed.closed_at,
         "body": _ALERT.dump_python(changed, mode="json"),
+        "bases": sorted({one.basis.value for one in changed.needed if one.basis}) if changed.is_grounded else ["unknown"],
     }
     fixed = {
         "id": changed.id,

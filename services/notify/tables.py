@@ -1,7 +1,7 @@
 """The tables of notify (created by migrations/, compared with them by a test)."""
 
 from sqlalchemy import BigInteger, Boolean, Column, DateTime, Identity, Integer, MetaData, SmallInteger, Table, Text, Uuid
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 metadata = MetaData()
 _MOMENT = DateTime(timezone=True)
@@ -33,6 +33,8 @@ alert = Table(
     Column("due", _MOMENT, nullable=False),
     Column("closed_at", _MOMENT),
     Column("body", JSONB, nullable=False),
+    #: 要る根拠（body の needed）の根拠コード。まだ分からなければ unknown
+    Column("bases", ARRAY(Text), nullable=False),
     Column("correlation_id", Uuid),
     Column("traceparent", Text),
 )

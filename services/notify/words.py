@@ -19,6 +19,7 @@ _CLOSED_BY_ITSELF = {
     "left": "見守る人が世帯を離れた",
     "replanned": "見守りの期限が変わった",
     "answered": "受領がすべて届いた",
+    "unseen": "同意が終わり、もとになった事実を見られなくなった",
 }
 _KIN = {"parent": "親", "child": "子", "single": "単身"}
 

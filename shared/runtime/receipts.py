@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
 
-from shared.contracts.consent import ConsentGiven, ConsentWithdrawn
+from shared.contracts.consent import ConsentWithdrawn
 from shared.contracts.event import Code, LegalBasis, UnitCode
 from shared.contracts.receipt import WithdrawalReceived
 from shared.runtime.database import Transaction
@@ -53,13 +53,3 @@ def _receipt(event: ConsentWithdrawn, released: Released, tx: Transaction) -> Wi
         kept_under=released.kept_under,
         done_on=tx.now.astimezone(_JST).date(),
     )
-
-
-def holds_no_copies(handlers: "Handlers", unit: UnitCode) -> None:
-    """For a unit that keeps neither names nor texts: it answers a withdrawal that names it with 0, and needs no consent."""
-
-    async def nothing(tx: Transaction, event: ConsentWithdrawn, envelope: "Envelope") -> Released:
-        return Released()
-
-    answer_withdrawals(handlers, unit, nothing)
-    handlers.ignore(ConsentGiven)

@@ -128,7 +128,7 @@ class Inbox:
     def keep(self, *outcomes: Outcome | None) -> tuple[Outcome, ...]:
         kept = tuple(outcome for outcome in outcomes if outcome is not None)
         for outcome in kept:
-            self.latest[outcome.alert.rule_id] = outcome.alert
+            self.latest[outcome.alert.key] = outcome.alert
             self.published.extend(outcome.events)
         return kept
 

@@ -1,16 +1,17 @@
 """気づき一件: どのルールが、どの事実の連なりから、誰に知らせるか。個人の名も文章も持たない。"""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
 from services.notify.deadlines import day_of
-from services.notify.household import Fact, HouseholdFacts, Member, Stage, in_order
+from services.notify.grounds import LANES, Ground, strictest
+from services.notify.household import Case, Fact, HouseholdFacts, Member, Piece, Referral, Stage, Watch, in_order
 from services.notify.parameters import Parameters
 from shared.contracts.alert import Severity
-from shared.contracts.event import Confidence, Lane
+from shared.contracts.event import Confidence, Lane, LegalBasis
 
 
 class Kind(StrEnum):
@@ -47,6 +48,13 @@ class Evidence:
     at: datetime | None = None
     #: 見守りの段。段が進むことは新しい事実で、前の段を閉じた気づきもまた出る
     step: str | None = None
+    #: 何を根拠に届いたか。None は、根拠を残す前の気づき
+    basis: LegalBasis | None = None
+    whose: tuple[UUID, ...] = ()
+
+    @property
+    def ground(self) -> Ground:
+        return Ground(self.source, self.basis, self.whose)
 
     @property
     def signature(self) -> str:
@@ -80,6 +88,16 @@ class Finding:
     #: 状態についてのルールは、四半期が変わればまた知らせる。出来事についてのルールは一度きり
     recurs: bool
     step: str | None = None
+    #: これが開いていない人には、この気づきそのものが見えない（題名だけで、伏せた事実が分かってしまう）
+    needed: tuple[Ground, ...] = ()
+    #: 便りにしない: 気づきを聞く窓口に開いていない根拠による
+    quiet: bool = False
+    #: 決まったあて先ではなく、通告・通報を受け持つ窓口へ
+    reported: bool = False
+
+    @property
+    def key(self) -> str:
+        return f"{self.rule_id}@{self.to}" if self.reported else self.rule_id
 
     @property
     def signatures(self) -> frozenset[str]:
@@ -145,3 +163,41 @@ def from_leaving(member: Member, source: str, person: Person | None = None) -> E
 
 def lives_together(household: HouseholdFacts, source: str, code: str, since: date) -> Evidence:
     return Evidence(Kind.HOUSEHOLD, source, household.id, since, code)
+
+
+def on_grounds(finding: Finding, least: Finding, household: HouseholdFacts) -> Finding:
+    """根拠の一つひとつに、何を根拠に届いたかを添える。`least` は、いちばんゆるい区分だけで当てはまった同じ気づき。"""
+    needed = {grounded(one, household).ground for one in least.evidence}
+    return replace(
+        finding,
+        evidence=tuple(grounded(one, household) for one in finding.evidence),
+        needed=tuple(sorted(needed, key=lambda one: (one.source, one.basis or "", one.whose))),
+        lane=strictest([finding.lane, *(one.lane for one in needed if one.basis)]),
+    )
+
+
+def grounded(evidence: Evidence, household: HouseholdFacts) -> Evidence:
+    """いま知っていることから、届いた根拠を引く。もう知らない知らせなら、そのまま。"""
+    if evidence.kind is Kind.RECEIPT:
+        return replace(evidence, basis=LegalBasis.INTERNAL_69_2_2)
+    grounds = [household.ground_of(piece) for piece in _behind(evidence, household)]
+    if not grounds:
+        return evidence
+    # who lives together is as strict as the strictest of them; for the involvement of a desk one reason is enough
+    chosen = (max if evidence.kind is Kind.HOUSEHOLD else min)(grounds, key=lambda one: LANES.index(one.lane))
+    return replace(evidence, basis=chosen.basis, whose=chosen.whose)
+
+
+def _behind(evidence: Evidence, household: HouseholdFacts) -> list[Piece]:
+    match evidence.kind:
+        case Kind.FACT:
+            return [fact for fact in household.facts if fact.id == evidence.ref]
+        case Kind.LEFT:
+            return [member for member in household.members if member.id == evidence.ref]
+        case Kind.WATCH | Kind.CHECK_IN:
+            return [watch for watch in household.watches if watch.id == evidence.ref]
+        case Kind.INVOLVED:
+            involved: tuple[Case | Referral | Watch, ...] = (*household.cases, *household.referrals, *household.watches)
+            return [one for one in involved if one.unit == evidence.source]
+        case _:
+            return list(household.members)

@@ -85,6 +85,12 @@ class Reader:
         desks = {f"cases-{domain}" for domain in self.domains} if "caseworker" in self.roles else set()
         return frozenset(desks | {unit for role, unit in _UNIT_OF_ROLE.items() if role in self.roles})
 
+    @classmethod
+    def of_unit(cls, unit: str) -> "Reader":
+        """Whoever works in a unit, and nowhere else: for whom something is sent to the unit."""
+        role = next((role for role, own in _UNIT_OF_ROLE.items() if own == unit), None)
+        return cls(frozenset({role})) if role else cls(frozenset({"caseworker"}), frozenset({unit.removeprefix("cases-")}))
+
 
 @dataclass(frozen=True, slots=True)
 class Place:

@@ -1,0 +1,49 @@
+"""読む人に開いている気づきだけを、データベースが返す。何が開くかは policies/facts.cedar が、読む人ごとに一度だけ決める。
+
+The SQL says the same as `notice.seen` and `grounds.agreed_with`, for lists and counts (tests/rights/test_alert_lanes.py compares them).
+"""
+
+from sqlalchemy import ColumnElement, text
+
+from services.notify.grounds import Eyes, eyes_of
+from shared.runtime.database import Read
+from shared.runtime.policies import Level, Reader
+from shared.runtime.ticket import japan_day
+
+_SAID = """jsonb_to_recordset(household.facts -> 'said')
+  {0}(id uuid, member_id uuid, given boolean, recipients text[], since date, until date, said_at timestamptz)"""
+#: その窓口への、いちばん新しい言葉（grounds._agrees）
+_AGREES = f"""coalesce((
+  select c.given and (c.until is null or c.until >= :today) from {_SAID.format("c")}
+  where c.member_id = m.id and c.since <= :today and case when c.recipients is not null then c.recipients && cast(:units as text[])
+    else not c.given or not exists (select from {_SAID.format("r")}
+      where r.member_id = m.id and not r.given and r.since <= :today and (r.since, r.said_at, r.id) > (c.since, c.said_at, c.id)) end
+  order by c.since desc, c.said_at desc, c.id desc limit 1), false)"""  # noqa: S608 — the pieces are our own constants
+_AGREED = f"coalesce(cardinality(g.whose), 0) > 0 and not exists (select from unnest(g.whose) m(id) where not {_AGREES})"
+_WORD = f"g.basis || case when g.basis = 'CONSENT' and {_AGREED} then '+c' else '' end"
+#: すべての要る根拠が開いている。ふつうは一つめの比較で済む
+_SEES = f"""(
+  alert.bases <@ cast(:plain as text[]) or alert.household_id = any(cast(:glasses as uuid[]))
+  or (jsonb_array_length(coalesce(alert.body -> 'needed', '[]')) > 0 and not exists (
+    select from jsonb_to_recordset(alert.body -> 'needed') g(source text, basis text, whose uuid[])
+    where not case when g.basis is null then g.source = any(cast(:units as text[]))
+      else {_WORD} = any(case when g.source = any(cast(:units as text[])) then cast(:own as text[]) else cast(:others as text[]) end) end))
+)"""
+
+
+def eyes(handle: Read) -> Eyes:
+    """この取引で読む人の目。だれでもなければ、何も見えない。"""
+    rights = handle.rights
+    if rights is None:
+        return eyes_of(Reader(frozenset()), japan_day(handle.now.timestamp()))
+    glasses = (one for one, standing in rights.special.items() if standing.glass and rights.may(Level.SUMMARY, one))
+    return eyes_of(rights.reader, rights.today, glasses)
+
+
+def sees(handle: Read) -> ColumnElement[bool]:
+    """A condition on `alert`, left joined with `household`."""
+    reader = eyes(handle)
+    plain = sorted(word for word in reader.own & reader.others if "+" not in word)
+    return text(_SEES).bindparams(
+        plain=plain, own=sorted(reader.own), others=sorted(reader.others), units=sorted(reader.units), glasses=list(reader.glasses), today=reader.on
+    )  # type: ignore[return-value]
