@@ -8,7 +8,6 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from services.notify import lists, views
-from services.notify.alert import Alert
 from services.notify.lists import Change
 from services.notify.pages import Reader, parameters_for
 from services.notify.sight import eyes
@@ -48,14 +47,8 @@ async def stream(
             return
 
 
-def _taken_off(alert: Alert) -> str:
-    """An alert that nobody it was sent to may see any more goes from the open pages; of others, an open page hears nothing at all."""
-    gone = (f"#alert-{alert.id}", f"#detail-{alert.id}") if alert.reason == "unseen" else ()
-    return "".join(f'<template hx type="partial" hx-target="{target}" hx-swap="delete"></template>' for target in gone)
-
-
 async def _html(request: Request, change: Change, staff: Staff) -> str:
-    """Empty for what is hidden from this reader, judged anew each time; what was open until now is taken off the page."""
+    """Empty for what is hidden from this reader, judged anew each time. An alert that nobody it was sent to may see any more goes from the page."""
     database: Database = request.app.state.db
     async with database.read() as rd:
         rights = await rights_of(rd, staff, request.app.state.unit)
@@ -64,10 +57,11 @@ async def _html(request: Request, change: Change, staff: Staff) -> str:
         await put_on(rd, rights)
         rd.rights = rights
         known = lists.shown(change.known, eyes(rd))
-        if known is None:
-            return _taken_off(change.known.alert)
-        await audit.record(rd, staff, "watch", "alert", change.known.alert.id, household_id=change.known.alert.household_id, returned=("alerts",))
-        shown = views.row(known, await unit_titles(rd), rd.now, parameters_for(request, rd))
+        if known is None and change.known.alert.reason != "unseen":
+            return ""
+        home, given = change.known.alert.household_id, ("alerts",) if known else ()
+        await audit.record(rd, staff, "watch", "alert", change.known.alert.id, household_id=home, returned=given)
+        shown = views.row(known, await unit_titles(rd), rd.now, parameters_for(request, rd)) if known else None
         tally = {"states": await lists.counts(rd), "now": rd.now}
     template = templates_for(request.app.state.unit).get_template("alert_message.html")
-    return template.render(row=shown, may_act=rights.enters(Gate.TRIAGE), announce=change.announce, **tally)
+    return template.render(row=shown, gone=change.known.alert.id, may_act=rights.enters(Gate.TRIAGE), announce=change.announce, **tally)

@@ -2,13 +2,15 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from services.notify.app import create_app
+from shared.contracts.consent import ConsentGiven, ConsentWithdrawn
 from shared.contracts.household import LeavingReason
 from shared.runtime.auth import Staff
 from shared.runtime.settings import Settings
@@ -161,3 +163,18 @@ async def test_axe_finds_nothing_and_a_narrow_screen_holds_it(center: Center, ax
     assert await violations(page, axe) == []
     narrow = await center.open(address, viewport={"width": 390, "height": 800})
     assert await narrow.evaluate("document.documentElement.scrollWidth") == 390
+
+
+async def test_what_a_withdrawn_consent_hides_leaves_the_open_list_by_itself(center: Center) -> None:
+    home, _, son = mother_and_son()
+    said = {"member_id": son, "consent_id": uuid4(), "recipients": ("cases-center",)}
+    home.say("intake", ConsentGiven, legal_basis="CONSENT", purposes=(), form="written", valid_from=TODAY, valid_to=date(2100, 1, 1), **said)
+    home.fact("cases-poverty", son, "withdrawn", "3", as_of=TODAY, legal_basis="CONSENT")
+    await center.ears.hears(home)
+    page = await center.open()
+    await expect(rows(page)).to_have_count(4)
+    await listening(page)
+    home.say("intake", ConsentWithdrawn, withdrawal_id=uuid4(), withdrawn_on=TODAY, reason="person_asked", **said)
+    await center.ears.hears(home)
+    await expect(rows(page)).to_have_count(3)
+    await expect(page.locator("#tally")).to_contain_text("3件")
