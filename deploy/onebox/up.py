@@ -53,6 +53,7 @@ class Up:
         self._databases(layout)
         self._streams(layout)
         self._programs(layout)
+        self._doubted()
         return self._town() and not self.troubled
 
     # ── before anything starts ────────────────────────────────────
@@ -207,6 +208,15 @@ class Up:
         one = self._running(program)
         return one is not None and one.fingerprint == program.identity and one.restarts >= HOPELESS and one.state == "waiting"
 
+    def _doubted(self) -> None:
+        """版が上がって、前に聞いた便りから足りないものがある写しを、作り直す。町を読み込む前の箱には、まだ何もない。"""
+        if self.only or self.troubled or not (self.home.path / "town.json").exists():
+            return
+        with self.steps.step("写しを確かめる / projections") as say:
+            command = [sys.executable, "-m", "shared.messaging.commands", "messaging", "rebuild", "--doubted"]
+            what = ("写しを作り直せませんでした。窓口は使えます。", "Could not make the projections again.")
+            run([*command, "--reason", "projection_doubted", "--operator", "make-up"], say, what=what, env=self._environment())
+
     # ── the fictional town ────────────────────────────────────────
     def _town(self) -> bool:
         """読み込みは途中からでも続けられる。失敗しても、窓口は使える。"""
@@ -224,9 +234,11 @@ class Up:
 
     def _load_town(self, households: int) -> None:
         with self.steps.step(f"架空の町（{households} 世帯）を読み込む / fictional town") as say:
-            environment = {**os.environ, "TSUNAGARI_HOME": str(self.home.path)}
             what = ("架空の町を読み込めませんでした。", "Could not load the fictional town.")
-            run([sys.executable, "-m", "deploy.city", "load", "--households", str(households)], say, what=what, env=environment)
+            run([sys.executable, "-m", "deploy.city", "load", "--households", str(households)], say, what=what, env=self._environment())
+
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, "TSUNAGARI_HOME": str(self.home.path)}
 
 
 def gateway_may_use(port: int) -> bool:

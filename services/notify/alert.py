@@ -103,6 +103,11 @@ class Alert:
         """何を根拠に出たかが分かっている。根拠を残す前の気づきは、まだ分からない。"""
         return bool(self.needed) and all(one.basis for one in self.needed)
 
+    @property
+    def declared(self) -> LegalBasis | None:
+        """根拠を残す前に出た気づきが、知らせたときに名のった区分の根拠。同意と通告は、いまだれに開いているか分からないので、ない。"""
+        return None if self.needed else {Lane.INTERNAL: LegalBasis.INTERNAL_69_2_2, Lane.ART106_6: LegalBasis.ART106_6}.get(self.lane)
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:

@@ -58,7 +58,7 @@ def handlers(city: Path | None) -> Handlers:
             await _judge(tx, facts, given, envelope)
         return await _without_withdrawn(tx, facts, given) if isinstance(event, ConsentWithdrawn) else 0
 
-    knowledge = registry.projection("knowledge", Kept("household", beside=("heard_at", "late_at")))
+    knowledge = registry.projection("knowledge", Kept("household", beside=("heard_at", "late_at")), doubted=store.LACKS_GROUNDS)
 
     @knowledge.fed_in_batches_by(*HEARD)
     async def learned(tx: Transaction, run: Sequence[tuple[Event, Envelope]]) -> None:
@@ -93,7 +93,7 @@ def handlers(city: Path | None) -> Handlers:
         if len(found) == AT_ONCE:
             tx.schedule(review.KIND, review.KEY, tx.now, found[-1].id)
         else:
-            tx.schedule(review.KIND, review.KEY, given.next_review(tx.now))
+            tx.schedule(review.KIND, review.KEY, await review.next_look(tx, given))
 
     @registry.timer("judge")
     async def judge(tx: Transaction, due: Timer) -> None:

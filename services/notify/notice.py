@@ -7,7 +7,7 @@ from uuid import UUID
 
 from services.notify.alert import Alert, Outcome, consider, no_longer
 from services.notify.deadlines import day_of
-from services.notify.grounds import Eyes, eyes_of_unit
+from services.notify.grounds import Eyes, Ground, eyes_of_unit
 from services.notify.household import HouseholdFacts
 from services.notify.parameters import Parameters
 from services.notify.rules import Kind, evaluate
@@ -40,10 +40,14 @@ def without_withdrawn(household: HouseholdFacts, alert: Alert, now: datetime) ->
 
 
 def seen(household: HouseholdFacts, alert: Alert, eyes: Eyes) -> Alert | None:
-    """この読み手に見える姿: 開いている根拠だけ。要る根拠が一つでも開いていなければ、気づきそのものが見えない。"""
+    """この読み手に見える姿: 開いている根拠だけ。要る根拠が一つでも開いていなければ、気づきそのものが見えない。
+
+    根拠を残す前に出た気づきは、名のった区分が開いていれば、題だけが見える（版が上がった朝に、開いていた気づきが消えないように）。
+    """
     if household.id in eyes.glasses:
         return alert
-    if not alert.needed or not all(eyes.see(one, household.said) for one in alert.needed):
+    needed = alert.needed or ((Ground("", alert.declared),) if alert.declared else ())
+    if not needed or not all(eyes.see(one, household.said) for one in needed):
         return None
     return replace(alert, evidence=tuple(one for one in alert.evidence if eyes.see(one.ground, household.said)))
 

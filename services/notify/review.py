@@ -4,7 +4,7 @@ One durable timer walks all households in batches. A batch only reads and decide
 read, gets a timer of its own (`judge`), so that it holds up nobody but itself.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 from fastapi import FastAPI
@@ -15,10 +15,11 @@ from services.notify.notice import notice
 from services.notify.parameters import Parameters, parameters_on
 from services.notify.store import Looked
 from shared.runtime import telemetry
-from shared.runtime.database import Database
+from shared.runtime.database import Database, Transaction
 
 KIND = "review_day"
 KEY = "all"
+SOON = timedelta(minutes=5)
 
 
 def speaks(one: Looked, now: datetime, parameters: Parameters, *, late: bool = False) -> bool:
@@ -29,6 +30,11 @@ def speaks(one: Looked, now: datetime, parameters: Parameters, *, late: bool = F
     except Exception as error:
         telemetry.log.warning("household_not_judged", kind=type(error).__name__)
         return True
+
+
+async def next_look(tx: Transaction, parameters: Parameters) -> datetime:
+    """あすの見直し。根拠のまだ分からない気づきがあるあいだは、すぐまた見る: 投影は、動いている間に作り直される。"""
+    return tx.now + SOON if await store.waits_for_grounds(tx) else parameters.next_review(tx.now)
 
 
 async def begin(db: Database, now: datetime, parameters: Parameters) -> None:

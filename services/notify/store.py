@@ -60,7 +60,12 @@ _REVIEWED = text(
         || exists (@.referrals[*]) || exists (@.watches[*]) || exists (@.withdrawals[*]) || exists (@.members[*].left_on ? (@ != null)))')
     order by h.household_id limit :limit"""
 )
-_WAITS_FOR_GROUNDS = text("select exists (select from alert where is_open and bases = '{unknown}')")
+_WAITS_FOR_GROUNDS = text("select exists (select from alert where is_open and coalesce(jsonb_array_length(body -> 'needed'), 0) = 0)")
+#: heard before version 0003 kept on which basis something was told
+LACKS_GROUNDS = """
+select exists (select from household h, unnest(array['facts', 'cases', 'referrals', 'watches']) kind, jsonb_array_elements(h.facts -> kind) one
+  where one ->> 'basis' is null)
+"""
 _NO_LONGER_LATE = text("update household set late_at = null where household_id = any(:households)")
 _HAS_TIMER = text("select exists (select 1 from timer where kind = :kind and key = :key)")
 _LAST_LATE = text("select max(late_at) from household where late_at is not null")
@@ -207,6 +212,12 @@ def _set_clock(tx: Transaction, changed: Alert, parameters: Parameters) -> None:
         tx.schedule("alert_ack", str(changed.id), at, changed.household_id)
 
 
+def _bases(changed: Alert) -> list[str]:
+    if changed.is_grounded:
+        return sorted({one.basis.value for one in changed.needed if one.basis})
+    return [changed.declared.value] if changed.declared else ["unknown"]
+
+
 def _upsert(changed: Alert, envelope: Envelope | None) -> Any:
     values = {
         "state": changed.state.value,
@@ -216,7 +227,7 @@ def _upsert(changed: Alert, envelope: Envelope | None) -> Any:
         "due": changed.due,
         "closed_at": changed.closed_at,
         "body": _ALERT.dump_python(changed, mode="json"),
-        "bases": sorted({one.basis.value for one in changed.needed if one.basis}) if changed.is_grounded else ["unknown"],
+        "bases": _bases(changed),
     }
     fixed = {
         "id": changed.id,

@@ -100,11 +100,11 @@ class Handlers:
 
         return register
 
-    def projection(self, name: str, *tables: Kept, own: bool = False) -> Projection:
+    def projection(self, name: str, *tables: Kept, own: bool = False, doubted: str = "") -> Projection:
         """Tables that are made of events alone and can be made again (projection.py). Raises ValueError for a name that is taken."""
         if name in self.projections:
             raise ValueError(f"there is a projection {name} already")
-        made = self.projections[name] = Projection(name, tables, own)
+        made = self.projections[name] = Projection(name, tables, own, doubted)
         return made
 
     def timer(self, kind: str) -> Callable[[OnTimer], OnTimer]:

@@ -36,11 +36,13 @@ class Kept:
 
 @dataclass
 class Projection:
-    """`own`: what the unit says itself belongs into it as well; those events are read from its own outbox, after all others."""
+    """`own`: what the unit says itself belongs into it as well; those events are read from its own outbox, after all others.
+    `doubted`: a statement that is true when the tables lack what this version keeps of events heard before it (`rebuild --doubted`)."""
 
     name: str
     tables: tuple[Kept, ...]
     own: bool = False
+    doubted: str = ""
     feeds: dict[str, list[OnEvent]] = field(default_factory=dict)
     many: dict[str, OnEvents] = field(default_factory=dict)
     channels: set[str] = field(default_factory=set)

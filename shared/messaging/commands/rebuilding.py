@@ -4,6 +4,7 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
+from sqlalchemy import text
 
 from shared.messaging.commands.operator import Acting, Who, Why
 from shared.messaging.commands.place import Place, Places, places
@@ -14,6 +15,7 @@ from shared.messaging.rebuild import EffectInProjection, RebuildFailed, Rebuilt,
 from shared.runtime.database import Transaction
 
 Check = Annotated[bool, typer.Option("--check", help="比べるだけ / only compare")]
+Doubted = Annotated[bool, typer.Option("--doubted", help="版が上がって足りなくなった写しをすべて / all that lack what this version keeps")]
 Name = Annotated[str | None, typer.Argument(help="写しの名前（なければ一覧）/ projection; without it: the list")]
 
 _FAILED = {
@@ -34,13 +36,16 @@ def register(app: typer.Typer) -> None:
 
 
 def rebuild_command(
-    projection: Name = None, unit: UnitCode = None, check: Check = False, reason: Why = None, operator: Who = None, as_json: Json = False
-) -> None:
+    projection: Name = None, unit: UnitCode = None, check: Check = False, doubted: Doubted = False, reason: Why = None, operator: Who = None,
+    as_json: Json = False,
+) -> None:  # fmt: skip
     """写しを便りから作り直す / make a projection again from the events.
 
     --json: {"ok", "equal", "events", "seconds", "still_seconds", "swapped", "tables": [{"table", "before": {"rows", "hash"}, "after", "added", …}]}
     """
     found = places(unit)
+    if doubted:
+        answer(_doubted(found, found.of(unit), Acting(reason, operator)), as_json)
     place = found.one(unit)
     if projection is None:
         answer(_list(place), as_json)
@@ -53,6 +58,21 @@ async def _list(place: Place) -> Answer:
     rows = [{"projection": one.name, "tables": [kept.table for kept in one.tables], "channels": sorted(one.channels)} for one in known]
     grid = Grid(("写し projection", "表 tables", "便り channels"), [list(row.values()) for row in rows])
     return Answer({"ok": True, "projections": rows}, True, [], [grid])
+
+
+async def _doubted(all_places: Places, asked: tuple[Place, ...], acting: Acting) -> Answer:
+    """One after the other; what it finds in order costs a statement."""
+    rows = []
+    for place in asked:
+        async with place.database() as db:
+            known = [one for one in handlers_of(place, db).projections.values() if one.doubted]
+            async with db.read() as rd:
+                found = [one.name for one in known if await rd.scalar(text(one.doubted))]
+        for name in found:
+            done = await _rebuild(all_places, place, name, acting)
+            rows.append({"unit": place.unit.code, "projection": name, "events": done.content["events"], "seconds": done.content["seconds"]})
+    lines = [f"{one['unit']} {one['projection']}: {one['events']} events, {one['seconds']} s" for one in rows]
+    return Answer({"ok": True, "rebuilt": rows}, True, lines or ["足りない写しはありません / nothing is doubted"], [])
 
 
 async def _rebuild(all_places: Places, place: Place, name: str, acting: Acting | None) -> Answer:

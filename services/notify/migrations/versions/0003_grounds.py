@@ -1,7 +1,7 @@
 """On which grounds an alert stands; a reader to whom one of them is not open does not see it. One rule may speak to two desks.
 
-Alerts raised before have no grounds yet (`unknown`: nobody reads them). Make the projection "knowledge" again, then start notify: the review
-gives them theirs, and tells nobody anew.
+Alerts raised before have no grounds yet: their title is read by whom the lane they were raised in is open to (`Alert.declared`), none of their
+evidence. Once the projection "knowledge" is made again (`rebuild --doubted`) the review gives them their grounds, and tells nobody anew.
 """
 
 from alembic import op
@@ -14,6 +14,8 @@ depends_on = None
 
 def upgrade() -> None:
     op.execute("alter table alert add column bases text[] not null default '{unknown}'")
+    op.execute("update alert set bases = '{INTERNAL_69_2_2}' where body ->> 'lane' = 'internal'")
+    op.execute("update alert set bases = '{ART106_6}' where body ->> 'lane' = 'art106_6'")
     op.execute("alter table alert drop constraint alert_household_id_rule_id_version_key")
     op.execute("alter table alert add constraint alert_version unique (household_id, rule_id, to_unit, version)")
     op.execute("drop index alert_once")
