@@ -6,6 +6,7 @@ from shared.contracts.case import FactRetracted
 from shared.contracts.event import Event
 from shared.contracts.household import HouseholdRegistered
 from shared.messaging import Envelope, Handlers
+from shared.messaging.projection import Kept
 from shared.runtime.database import Transaction
 from tests.shared.messaging.town import note, retracted
 
@@ -14,6 +15,7 @@ BROKEN: set[UUID] = set()
 
 def handlers() -> Handlers:
     registry = Handlers()
+    registry.projection("strangers", Kept("announced_unit"), doubted="select exists (select from announced_unit where unit = 'x')")
 
     @registry.on(HouseholdRegistered, FactRetracted)
     async def heard(tx: Transaction, event: Event, envelope: Envelope) -> None:

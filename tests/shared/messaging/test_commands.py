@@ -270,7 +270,7 @@ async def test_provisioning_shows_the_difference_and_makes_it_so(box: OperatorsB
 
 async def test_a_projection_is_listed_checked_and_rebuilt(box: OperatorsBox) -> None:
     listed = await box.run("rebuild", "--unit", "beta", "--json")
-    assert [one["projection"] for one in listed.json["projections"]] == ["announced_units", "rights"]  # what every worker keeps
+    assert [one["projection"] for one in listed.json["projections"]] == ["announced_units", "rights", "strangers"]
     same = await box.run("rebuild", "announced_units", "--unit", "beta", "--check", "--json")
     assert (same.code, same.json["equal"], same.json["swapped"]) == (0, True, False)
     await box.town.rows(box.beta, "select 1")
@@ -283,6 +283,18 @@ async def test_a_projection_is_listed_checked_and_rebuilt(box: OperatorsBox) -> 
     assert (done.code, table["before"]["rows"], table["after"]["rows"], table["removed"]) == (0, 1, 0, 1)
     assert [row[1:] for row in await box.audited(box.beta)] == [("rebuild", "projection", "projection_doubted")]
     assert (await box.run("rebuild", "nothing", "--unit", "beta", "--check")).code == 2
+
+
+async def test_what_this_version_doubts_is_rebuilt_in_every_unit_and_nothing_else(box: OperatorsBox) -> None:
+    again = ("rebuild", "--doubted", "--reason", "projection_doubted", *ME, "--json")
+    assert (await box.run(*again)).json["rebuilt"] == []
+    async with (await box.town.db(box.beta)).transaction() as tx:
+        await tx.execute(text(_STRANGER))
+    done = await box.run(*again)
+    assert [(one["unit"], one["projection"]) for one in done.json["rebuilt"]] == [("beta", "strangers")]
+    assert await box.town.rows(box.beta, "select 1 from announced_unit") == []
+    assert [row[1:] for row in await box.audited(box.beta)] == [("rebuild", "projection", "projection_doubted")]
+    assert (await box.run("rebuild", "--doubted")).code == 2, "nobody does it without saying who and why"
 
 
 _STRANGER = """
