@@ -33,8 +33,8 @@ def speaks(one: Looked, now: datetime, parameters: Parameters, *, late: bool = F
 
 
 async def next_look(tx: Transaction, parameters: Parameters) -> datetime:
-    """あすの見直し。根拠のまだ分からない気づきがあるあいだは、すぐまた見る: 投影は、動いている間に作り直される。"""
-    return tx.now + SOON if await store.waits_for_grounds(tx) else parameters.next_review(tx.now)
+    """あすの見直し。根拠を残す前の知識があるあいだは、すぐまた見る: 投影は、動いている間に作り直される。"""
+    return tx.now + SOON if await store.lacks_grounds(tx) else parameters.next_review(tx.now)
 
 
 async def begin(db: Database, now: datetime, parameters: Parameters) -> None:

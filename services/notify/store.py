@@ -180,6 +180,11 @@ async def every_alert(tx: Transaction, household_id: UUID) -> list[Alert]:
     return [read_alert(row.body) for row in await tx.rows(_EVERY, {"household_id": household_id})]
 
 
+async def lacks_grounds(handle: Read) -> bool:
+    """根拠を残す前に聞いた知識があるか（`rebuild --doubted` がなくす）。"""
+    return bool(await handle.scalar(text(LACKS_GROUNDS)))
+
+
 async def waits_for_grounds(handle: Read) -> bool:
     """根拠を残す前に出て、まだ根拠の分からない、開いている気づきがあるか。"""
     return bool(await handle.scalar(_WAITS_FOR_GROUNDS))

@@ -470,7 +470,7 @@ async def forget_grounds(db: Database) -> None:
 
 async def doubted(db: Database) -> bool:
     async with db.read() as rd:
-        return bool(await rd.scalar(text(store.LACKS_GROUNDS)))
+        return await store.lacks_grounds(rd)
 
 
 async def evidence(db: Database) -> list[str]:
@@ -514,6 +514,8 @@ async def test_of_old_rows_the_title_is_read_nothing_is_closed_and_all_comes_bac
         tx.schedule("review_day", "all", tx.now)
     assert not await doubted(desk.db)
     await fire_due(desk.db)
+    (due,) = await rows(desk.db, "select due_at > now() + interval '10 minutes' as tomorrow from timer where kind = 'review_day'")
+    assert due.tomorrow, "once it is known again, one review a day is enough"
     assert await visible(desk.db) == right
     assert await evidence(desk.db)
     assert {row.id: row.state for row in await rows(desk.db, "select id, state from alert")} == before

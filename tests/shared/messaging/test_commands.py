@@ -270,7 +270,7 @@ async def test_provisioning_shows_the_difference_and_makes_it_so(box: OperatorsB
 
 async def test_a_projection_is_listed_checked_and_rebuilt(box: OperatorsBox) -> None:
     listed = await box.run("rebuild", "--unit", "beta", "--json")
-    assert [one["projection"] for one in listed.json["projections"]] == ["announced_units", "rights", "strangers"]
+    assert [one["projection"] for one in listed.json["projections"]] == ["strangers", "announced_units", "rights"]
     same = await box.run("rebuild", "announced_units", "--unit", "beta", "--check", "--json")
     assert (same.code, same.json["equal"], same.json["swapped"]) == (0, True, False)
     await box.town.rows(box.beta, "select 1")
