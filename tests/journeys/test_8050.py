@@ -7,6 +7,7 @@ from sqlalchemy import text
 from shared.contracts.case import CaseOpened, CaseState
 from shared.contracts.event import CaseId
 from shared.contracts.household import LeavingReason, MemberRole
+from shared.desk.wareki import JST
 from shared.runtime.database import Database
 from shared.runtime.testing import eventually
 from tests.journeys.conftest import BASIS, COORDINATOR, Home, Town, fact, home, left
@@ -65,7 +66,7 @@ async def test_t02_when_the_mother_dies_there_is_one_s1_alert_with_three_days_an
     assert alerts["R-504"] == "S1"
     assert not {"R-914", "R-101"} & set(alerts), "the same death must not alert twice, and a 53-year-old alone is no R-101"
     row = (await town.rows("notify", "select id, due, raised_at from alert where household_id = :h and rule_id = 'R-504'", h=they.household))[0]
-    assert timedelta(0) < row.due - row.raised_at <= timedelta(days=3, hours=12)
+    assert row.due.astimezone(JST).date() - row.raised_at.astimezone(JST).date() == timedelta(days=3)
     calls = await town.ask("notify", "GET", f"/inbox/alerts/{row.id}/calls", COORDINATOR)
     assert calls.status_code == 200
     assert "高齢の窓口" in calls.text
