@@ -1,6 +1,7 @@
 """受付 B1 through the real app and a real database: one save, one transaction, exactly these events."""
 
 import asyncio
+import re
 from uuid import uuid4
 
 from services.intake.receipt_number import fiscal_year
@@ -63,7 +64,7 @@ async def test_the_events_carry_the_codes_that_were_ticked(desk: Desk) -> None:
 
 async def test_no_name_place_phone_or_sentence_leaves_intake(desk: Desk) -> None:
     await desk.post("/intake/new", sheet(**MOTHER_AND_SON, visitor_name="架空 太郎", visitor_relation="長女の夫"))
-    everything = await desk.payloads()
+    everything = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "", await desk.payloads())  # one in a thousand ids holds 9001
     for word in ("見本", "文子", "健一", "ミホン", "架空", "0558", "9001", "長男", "年金", "1943-04-01", "太郎"):
         assert word not in everything
 
