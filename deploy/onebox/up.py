@@ -53,8 +53,7 @@ class Up:
         self._databases(layout)
         self._streams(layout)
         self._programs(layout)
-        self._doubted()
-        return self._town() and not self.troubled
+        return self._doubted() and self._town() and not self.troubled
 
     # ── before anything starts ────────────────────────────────────
     def _folder(self) -> None:
@@ -208,13 +207,21 @@ class Up:
         one = self._running(program)
         return one is not None and one.fingerprint == program.identity and one.restarts >= HOPELESS and one.state == "waiting"
 
-    def _doubted(self) -> None:
-        """版が上がって、前に聞いた便りから足りないものがある写しを、作り直す。町を読み込む前の箱には、まだ何もない。"""
+    def _doubted(self) -> bool:
+        """版が上がって、前に聞いた便りから足りないものがある写しを、作り直す。町を読み込む前の箱には、まだ何もない。失敗しても、窓口は使える。"""
         if self.only or self.troubled or not (self.home.path / "town.json").exists():
-            return
+            return True
+        try:
+            self._rebuild_doubted()
+        except Trouble as trouble:
+            self.steps.note(str(trouble))
+            return False
+        return True
+
+    def _rebuild_doubted(self) -> None:
         with self.steps.step("写しを確かめる / projections") as say:
             command = [sys.executable, "-m", "shared.messaging.commands", "messaging", "rebuild", "--doubted"]
-            what = ("写しを作り直せませんでした。窓口は使えます。", "Could not make the projections again.")
+            what = ("写しを作り直せませんでした。", "Could not make the projections again.")
             run([*command, "--reason", "projection_doubted", "--operator", "make-up"], say, what=what, env=self._environment())
 
     # ── the fictional town ────────────────────────────────────────

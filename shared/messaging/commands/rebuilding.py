@@ -45,7 +45,7 @@ def rebuild_command(
     """
     found = places(unit)
     if doubted:
-        answer(_doubted(found, found.of(unit), Acting(reason, operator)), as_json)
+        answer(_doubted(found, found.speaking(unit), Acting(reason, operator)), as_json)
     place = found.one(unit)
     if projection is None:
         answer(_list(place), as_json)
