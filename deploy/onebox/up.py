@@ -53,7 +53,7 @@ class Up:
         self._databases(layout)
         self._streams(layout)
         self._programs(layout)
-        return self._doubted() and self._town() and not self.troubled
+        return self._doubted(layout) and self._town() and not self.troubled
 
     # ── before anything starts ────────────────────────────────────
     def _folder(self) -> None:
@@ -207,15 +207,19 @@ class Up:
         one = self._running(program)
         return one is not None and one.fingerprint == program.identity and one.restarts >= HOPELESS and one.state == "waiting"
 
-    def _doubted(self) -> bool:
-        """版が上がって、前に聞いた便りから足りないものがある写しを、作り直す。町を読み込む前の箱には、まだ何もない。失敗しても、窓口は使える。"""
-        if self.only or self.troubled or not (self.home.path / "town.json").exists():
+    def _doubted(self, layout: Layout) -> bool:
+        """表の形が変わった版では、前に聞いた便りから足りないものがある写しを、作り直す。失敗しても、窓口は使える。"""
+        folders = {folder for unit in layout.units for folder in unit.migrations}
+        shape = "\n".join(sorted(str(file.relative_to(ROOT)) for folder in folders for file in (ROOT / folder / "versions").glob("*.py")))
+        marker = self.home.path / "projections"
+        if self.only or self.troubled or (marker.exists() and marker.read_text(encoding="utf-8") == shape):
             return True
         try:
             self._rebuild_doubted()
         except Trouble as trouble:
             self.steps.note(str(trouble))
             return False
+        write_private(marker, shape)
         return True
 
     def _rebuild_doubted(self) -> None:
