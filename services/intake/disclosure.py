@@ -8,15 +8,13 @@ from uuid import UUID
 from services.intake.consent import Consent, Consents
 from services.intake.consultation import Consultation
 from services.intake.household import Household, Member
-from shared.contracts.consent import ConsentItem, Purpose
+from shared.contracts.consent import ConsentItem
+from shared.contracts.consent_uses import use_of, wanted
 from shared.contracts.disclosure import Disclosure, DisclosureRequest, MemberIdentity, Refused
 from shared.contracts.event import Lane, LegalBasis, MemberId
 
-#: 求めの目的ごとに、同意の目的のどれかが要る。統計の同意では氏名は渡さない
-PURPOSES: Mapping[str, frozenset[Purpose]] = {
-    "referral": frozenset({Purpose.CONSULTATION, Purpose.PLAN, Purpose.PARTICIPATION, Purpose.OUTREACH}),
-    "watch": frozenset({Purpose.OUTREACH}),
-}
+#: 求めの目的。「同意」を根拠にするときは、求めた窓口の使い道に足りる目的の同意が要る (codes/consent_uses.yaml): 統計の同意では氏名は渡さない
+ASKED_FOR = frozenset({"referral", "watch"})
 #: 氏名の根拠にならないもの: 統計。69条2項4号は上司の承認が要り、承認の記録がまだない
 UNLAWFUL = frozenset({LegalBasis.STAT, LegalBasis.BENEFIT_69_2_4})
 
@@ -46,7 +44,7 @@ def decide(request: DisclosureRequest, grounds: Sequence[Ground], members: Colle
 
     根拠を「同意」とするなら、いま同意が効いている人だけ。ほかの根拠は、求めた窓口が述べたものを記録に残す。
     """
-    if request.purpose not in PURPOSES:
+    if request.purpose not in ASKED_FOR:
         return Answer(None, Refused.PURPOSE_UNKNOWN)
     if request.legal_basis in UNLAWFUL:
         return Answer(None, Refused.BASIS_UNLAWFUL)
@@ -62,7 +60,8 @@ def decide(request: DisclosureRequest, grounds: Sequence[Ground], members: Colle
 
 def _on_basis(request: DisclosureRequest, standing: Sequence[Ground], members: Collection[MemberId], consents: Consents, on: date) -> Answer:
     """渡す人を決める。通告・通報では、要ることを全部渡す。"""
-    agreed = {member: consents.standing(member, request.asker, on, PURPOSES[request.purpose]) for member in members}
+    purposes = wanted(use_of(request.asker, on), on).purposes
+    agreed = {member: consents.standing(member, request.asker, on, purposes) for member in members}
     if request.legal_basis is LegalBasis.CONSENT:
         agreed = {member: one for member, one in agreed.items() if one}
         if not agreed:

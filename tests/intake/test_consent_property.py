@@ -14,6 +14,7 @@ from services.intake.consultation import WithdrawReason as Cancelled
 from services.intake.disclosure import Ground
 from services.intake.household import Birth, Household, Member, Person
 from services.intake.sheet import Visitor
+from shared.contracts import consent_uses
 from shared.contracts.consent import ConsentForm, ConsentItem, Purpose
 from shared.contracts.consultation import ConsentState, Urgency
 from shared.contracts.disclosure import Disclosure, DisclosureRequest
@@ -120,8 +121,12 @@ def last_words(history: list[Step]) -> dict[tuple[MemberId, str], Model]:
     return words
 
 
+def purposes_for(asker: str, on: date) -> frozenset[Purpose]:
+    return consent_uses.wanted(consent_uses.use_of(asker, on), on).purposes
+
+
 def check(answer: Disclosure, asked: DisclosureRequest, words: dict[tuple[MemberId, str], Model], on: date) -> None:
-    needed = disclosure.PURPOSES[asked.purpose]
+    needed = purposes_for(asked.asker, on)
     agreed = {
         person.member_id: word
         for person in answer.members
@@ -152,7 +157,7 @@ def test_no_answer_names_anybody_without_ground_or_holds_what_was_excluded(
     if decided.refused:
         assert decided.told == {}
         return
-    assert purpose in disclosure.PURPOSES
+    assert purpose in disclosure.ASKED_FOR
     assert basis not in disclosure.UNLAWFUL
     assert decided.ground in [one for one in named if one.to_unit == asker and one.status != "declined"]
     answer = disclosure.disclose(uuid4(), home, decided)
@@ -163,7 +168,7 @@ def test_no_answer_names_anybody_without_ground_or_holds_what_was_excluded(
         assert decided.ground.consultation
         subject = decided.ground.consultation.subject_id
         assert subject in {person.member_id for person in answer.members}
-        word = known.standing(subject, asker, on, disclosure.PURPOSES[purpose])
+        word = known.standing(subject, asker, on, purposes_for(asker, on))
         assert basis.lane is Lane.MANDATORY_REPORT or not (word and ConsentItem.CONSULTATION_TEXT in word.excluded)
 
 
