@@ -32,7 +32,7 @@ from tests.rights.town import PARAMETER, Answer, Place, routes, table
 from tests.rights.triples_town import BY_SUB, FREE, GUARDED, HEARD, READERS, SHARED, Home, Town, Wanted, build
 
 #: the first test of a run migrates nine databases and writes the town down
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # its town alone takes half a minute
 SEED = int(os.environ.get("TRIPLES_SEED", "4"))
 TRIPLES = int(os.environ.get("TRIPLES", "1000"))
 #: what says nothing of anybody, or never ends
