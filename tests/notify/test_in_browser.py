@@ -147,10 +147,10 @@ async def test_a_broken_stream_says_so_and_comes_back(center: Center) -> None:
     center.expected += ("DISCONNECTED", "405", "sse:error")
     await page.context.set_offline(True)
     await page.evaluate(f"() => {{ {STREAM}.reader.cancel() }}")
-    await expect(page.locator("[data-stopped]")).to_be_visible(timeout=10000)
+    await expect(page.locator("[data-stopped]")).to_be_visible()
     await center.news()
     await page.context.set_offline(False)
-    await expect(page.locator("[data-show-new]")).to_contain_text("1", timeout=20000)
+    await expect(page.locator("[data-show-new]")).to_contain_text("1")
     await expect(page.locator("[data-stopped]")).to_be_hidden()
 
 

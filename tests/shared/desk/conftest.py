@@ -23,7 +23,7 @@ async def browser() -> AsyncIterator[Browser]:
     if not CHROMIUM.exists():
         pytest.skip("Chromium is not installed: apt-get install chromium")
     install(tell=lambda line: None)
-    expect.set_options(timeout=15_000)  # a machine that does three other things is not a defect
+    expect.set_options(timeout=30_000)  # a machine that does three other things is not a defect
     async with async_playwright() as playwright:
         running = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield running

@@ -47,6 +47,7 @@ class Heard:
     saves: list[dict[str, str]] = field(default_factory=list)
     answer: str = "saved"
     slot_status: int = 200
+    drafts_wait: bool = False
     locks: int = 0
     lock_status: int = 200
     streams: list["asyncio.Queue[str]"] = field(default_factory=list)
@@ -218,6 +219,8 @@ def create(heard: Heard) -> Starlette:
 
     async def draft(request: Request) -> Response:
         heard.drafts.append({key: str(value) for key, value in (await request.form()).items()})
+        if heard.drafts_wait:
+            await heard.gate.wait()
         return say(Response(status_code=204), "下書き保存 10:12")
 
     async def c2(request: Request) -> Response:

@@ -113,9 +113,12 @@ async def test_leaving_asks_only_while_a_draft_is_unsaved(guide: Guide) -> None:
         await dialog.accept()  # type: ignore[attr-defined]
 
     page.on("dialog", note)
+    guide.heard.drafts_wait = True  # on a slow machine the draft would be saved before anybody leaves
     await page.fill("#f-story", "まだ送られていない")
     await page.goto(guide.url + "/d1")
     assert asked == ["beforeunload"]
+    guide.heard.drafts_wait = False
+    guide.heard.gate.set()
     await page.goto(guide.url + "/b1")
     await page.fill("#f-story", "送られた")
     await expect(page.locator("[data-draft] span")).to_have_text("下書き保存 10:12")
