@@ -166,7 +166,8 @@ def _spoken(household: HouseholdFacts, fact: Fact) -> HouseholdFacts:
 def _word(event: ConsentGiven | ConsentWithdrawn, told: Told) -> Agreement:
     match event:
         case ConsentGiven():
-            return Agreement(event.consent_id, event.member_id, True, event.recipients, event.valid_from, event.valid_to, told.at)
+            purposes = tuple(one.value for one in event.purposes)
+            return Agreement(event.consent_id, event.member_id, True, event.recipients, event.valid_from, event.valid_to, told.at, purposes)
         case ConsentWithdrawn():
             return Agreement(event.withdrawal_id, event.member_id, False, event.recipients, event.withdrawn_on, None, told.at)
 

@@ -9,6 +9,7 @@ from datetime import date, datetime
 from functools import lru_cache
 from uuid import UUID
 
+from shared.contracts.consent_uses import use_of, wanted
 from shared.contracts.event import Lane, LegalBasis
 from shared.runtime.policies import Place, Reader, key_of, sight
 
@@ -21,7 +22,7 @@ LANES = (Lane.INTERNAL, Lane.CONSENT, Lane.ART106_6, Lane.MANDATORY_REPORT)
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """ある人の同意について聞いた言葉一つ。`recipients` の窓口への言葉、None なら相手を限らずに聞いた。"""
+    """ある人の同意について聞いた言葉一つ。`recipients` の窓口への言葉、None なら相手を限らずに聞いた。`purposes` も同じ。"""
 
     id: UUID
     member_id: UUID
@@ -30,6 +31,7 @@ class Agreement:
     since: date
     until: date | None
     said_at: datetime
+    purposes: tuple[str, ...] | None = None
 
     @property
     def word(self) -> Word:
@@ -90,7 +92,16 @@ def _agrees(member_id: UUID, said: Iterable[Agreement], units: frozenset[str], o
     gone = max((one.word for one in theirs if not one.given), default=None)
     heard = (one for one in theirs if _reaches(one, units, gone))
     newest = max(heard, key=lambda one: one.word, default=None)
-    return newest is not None and newest.given and (newest.until is None or on <= newest.until)
+    return newest is not None and newest.given and (newest.until is None or on <= newest.until) and _serves(newest, units, on)
+
+
+def purposes_for(units: Iterable[str], on: date) -> frozenset[str]:
+    """この窓口の人が同意を使うところに足りる目的 (codes/consent_uses.yaml)。"""
+    return frozenset(purpose.value for unit in units for purpose in wanted(use_of(unit, on), on).purposes)
+
+
+def _serves(one: Agreement, units: frozenset[str], on: date) -> bool:
+    return one.purposes is None or not purposes_for(units, on).isdisjoint(one.purposes)
 
 
 def _reaches(one: Agreement, units: frozenset[str], gone: Word | None) -> bool:

@@ -1,20 +1,22 @@
 """読む人に開いている気づきだけを、データベースが返す。何が開くかは policies/facts.cedar が、読む人ごとに一度だけ決める。
 
-The SQL says the same as `notice.seen` and `grounds.agreed_with`, for lists and counts (tests/rights/test_alert_lanes.py compares them).
+The SQL says the same as `notice.seen` and `grounds.agreed_with`, for lists and counts (tests/rights/test_alert_readers.py compares them).
 """
 
 from sqlalchemy import ColumnElement, text
 
-from services.notify.grounds import Eyes, eyes_of
+from services.notify.grounds import Eyes, eyes_of, purposes_for
 from shared.runtime.database import Read
 from shared.runtime.policies import Level, Reader
 from shared.runtime.ticket import japan_day
 
 _SAID = """jsonb_to_recordset(household.facts -> 'said')
-  {0}(id uuid, member_id uuid, given boolean, recipients text[], since date, until date, said_at timestamptz)"""
+  {0}(id uuid, member_id uuid, given boolean, recipients text[], since date, until date, said_at timestamptz,
+    purposes text[])"""
 #: その窓口への、いちばん新しい言葉（grounds._agrees）
 _AGREES = f"""coalesce((
-  select c.given and (c.until is null or c.until >= :today) from {_SAID.format("c")}
+  select c.given and (c.until is null or c.until >= :today) and (c.purposes is null or c.purposes && cast(:purposes as text[]))
+  from {_SAID.format("c")}
   where c.member_id = m.id and c.since <= :today and case when c.recipients is not null then c.recipients && cast(:units as text[])
     else not c.given or not exists (select from {_SAID.format("r")}
       where r.member_id = m.id and not r.given and r.since <= :today and (r.since, r.said_at, r.id) > (c.since, c.said_at, c.id)) end
@@ -45,5 +47,11 @@ def sees(handle: Read) -> ColumnElement[bool]:
     reader = eyes(handle)
     plain = sorted(word for word in reader.own & reader.others if "+" not in word)
     return text(_SEES).bindparams(
-        plain=plain, own=sorted(reader.own), others=sorted(reader.others), units=sorted(reader.units), glasses=list(reader.glasses), today=reader.on
+        plain=plain,
+        own=sorted(reader.own),
+        others=sorted(reader.others),
+        units=sorted(reader.units),
+        glasses=list(reader.glasses),
+        today=reader.on,
+        purposes=sorted(purposes_for(reader.units, reader.on)),
     )  # type: ignore[return-value]
