@@ -23,7 +23,7 @@ from shared.contracts.event import HouseholdId, Lane, LegalBasis
 from shared.runtime import rights
 from shared.runtime.auth import Staff
 from shared.runtime.database import Database
-from shared.runtime.policies import Place
+from shared.runtime.policies import Place, Reader
 from shared.runtime.rights import Rights, reader_of
 from shared.runtime.testing import eventually
 from tests.notify.heard import fire_due, published, rows
