@@ -249,7 +249,9 @@ class Up:
             run([sys.executable, "-m", "deploy.city", "load", "--households", str(households)], say, what=what, env=self._environment())
 
     def _environment(self) -> dict[str, str]:
-        return {**os.environ, "TSUNAGARI_HOME": str(self.home.path)}
+        """一箱の道具に渡す。管理者の DATABASE_URL・NATS_URL は、どのユニットのものでもないので渡さない（box.json を読む）。"""
+        own = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "NATS_URL"}}
+        return {**own, "TSUNAGARI_HOME": str(self.home.path)}
 
 
 def gateway_may_use(port: int) -> bool:

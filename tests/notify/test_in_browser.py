@@ -168,7 +168,7 @@ async def test_axe_finds_nothing_and_a_narrow_screen_holds_it(center: Center, ax
 async def test_what_a_withdrawn_consent_hides_leaves_the_open_list_by_itself(center: Center) -> None:
     home, _, son = mother_and_son()
     said = {"member_id": son, "consent_id": uuid4(), "recipients": ("cases-center",)}
-    home.say("intake", ConsentGiven, legal_basis="CONSENT", purposes=(), form="written", valid_from=TODAY, valid_to=date(2100, 1, 1), **said)
+    home.say("intake", ConsentGiven, legal_basis="CONSENT", purposes=("plan",), form="written", valid_from=TODAY, valid_to=date(2100, 1, 1), **said)
     home.fact("cases-poverty", son, "withdrawn", "3", as_of=TODAY, legal_basis="CONSENT")
     await center.ears.hears(home)
     page = await center.open()
