@@ -9,14 +9,16 @@ from deploy.city.commands import AcceptReferral, AdvanceCase, CloseCase, Command
 from services.cases.casework import basis, closing, consent, consents, facts, heard, identity, note, records, referral, store
 from services.cases.casework import case as cases
 from services.cases.casework.case import Case
-from services.cases.casework.decision import Caseworker, Outcome, japan_day
+from services.cases.casework.decision import Caseworker
 from services.cases.casework.facts import Entry, Fact
 from services.cases.casework.household import Household
 from services.cases.casework.note import Note
 from services.cases.casework.profile import Profile, Rules
 from shared.contracts.case import CaseState
+from shared.contracts.decision import Outcome
 from shared.contracts.event import CaseId, Confidence, HouseholdId, MemberId, Month
 from shared.contracts.referral import DeclineReason
+from shared.desk.wareki import japan_day
 from shared.runtime.database import Transaction
 
 

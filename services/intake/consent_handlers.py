@@ -6,11 +6,11 @@ from uuid import UUID, uuid5
 
 from services.intake import consent, consent_store, spoken
 from services.intake.consent import Consent, GivenBy, Source, Wish, WithdrawReason
-from services.intake.outcome import Outcome
 from services.intake.parameters import Parameters, parameters_on
 from services.intake.receipt_number import local_day
 from shared.contracts.case import FactRecorded, FactRetracted
 from shared.contracts.consent import ConsentForm
+from shared.contracts.decision import Outcome
 from shared.contracts.event import LegalBasis, MemberId
 from shared.contracts.receipt import WithdrawalReceived
 from shared.contracts.referral import ReferralMade

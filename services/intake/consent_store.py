@@ -10,11 +10,11 @@ from sqlalchemy import Row, delete, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from services.intake.consent import Consent, Consents, GivenBy, Source, Withdrawal, WithdrawReason, missed
-from services.intake.outcome import Outcome
 from services.intake.receipt_number import local_day
 from services.intake.tables import consent, consent_withdrawal, consultation, disclosure, fact, referral, withdrawal_receipt
 from shared.contracts.case import FactRetracted
 from shared.contracts.consent import ConsentForm, ConsentItem, Purpose
+from shared.contracts.decision import Outcome
 from shared.contracts.event import HouseholdId, LegalBasis, MemberId, UnitCode
 from shared.runtime.database import Read, Transaction
 

@@ -11,12 +11,12 @@ from uuid import UUID
 from services.intake import consent, consent_store
 from services.intake.consent import Consent, Consents, GivenBy, NothingToWithdraw, Source, Wish, WithdrawReason
 from services.intake.consultation import Consultation
-from services.intake.outcome import Outcome
 from services.intake.parameters import Parameters
 from services.intake.receipt_number import local_day
 from shared.contracts.case import FactRecorded
 from shared.contracts.consent import ConsentForm, Purpose
 from shared.contracts.consultation import ConsentState
+from shared.contracts.decision import Outcome
 from shared.contracts.event import UnitCode
 from shared.runtime.database import Read, Transaction
 

@@ -6,9 +6,9 @@ The SQL says the same as `notice.seen` and `grounds.agreed_with`, for lists and 
 from sqlalchemy import ColumnElement, text
 
 from services.notify.grounds import Eyes, eyes_of, purposes_for
+from shared.desk.wareki import japan_day
 from shared.runtime.database import Read
 from shared.runtime.policies import Level, Reader
-from shared.runtime.ticket import japan_day
 
 _SAID = """jsonb_to_recordset(household.facts -> 'said')
   {0}(id uuid, member_id uuid, given boolean, recipients text[], since date, until date, said_at timestamptz,
@@ -37,7 +37,7 @@ def eyes(handle: Read) -> Eyes:
     """この取引で読む人の目。だれでもなければ、何も見えない。"""
     rights = handle.rights
     if rights is None:
-        return eyes_of(Reader(frozenset()), japan_day(handle.now.timestamp()))
+        return eyes_of(Reader(frozenset()), japan_day(handle.now))
     glasses = (one for one, standing in rights.special.items() if standing.glass and rights.may(Level.SUMMARY, one))
     return eyes_of(rights.reader, rights.today, glasses)
 

@@ -10,13 +10,13 @@ from sqlalchemy import Row, case, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from services.outreach import disclosure, identity, store, tables
-from services.outreach.outcome import japan_day
 from services.outreach.referral import Referral
 from shared.contracts.case import FactRecorded
 from shared.contracts.consent import ConsentGiven, ConsentWithdrawn, Purpose
 from shared.contracts.consent_uses import Use, wanted
 from shared.contracts.consultation import ConsentState
 from shared.contracts.event import HouseholdId, LegalBasis, MemberId
+from shared.desk.wareki import japan_day
 from shared.runtime.database import Read, Transaction
 
 KIND = "consent"

@@ -12,8 +12,8 @@ from starlette.datastructures import FormData
 from services.outreach import access, consents, disclosure, heard, identity, spoken, store, views
 from services.outreach import watch as watches
 from services.outreach.access import Form, Writer
-from services.outreach.outcome import Outcome, StaffRef
 from services.outreach.referral import Referral
+from services.outreach.staff import StaffRef
 from services.outreach.typed import OPEN_AGAIN, Typed
 from services.outreach.watch import (
     AlreadyWatched,
@@ -27,6 +27,7 @@ from services.outreach.watch import (
     Watch,
     WatchHasEnded,
 )
+from shared.contracts.decision import Outcome
 from shared.contracts.event import HouseholdId, MemberId
 from shared.contracts.visit import CheckInOutcome, WatchTier
 from shared.desk import redirect, render

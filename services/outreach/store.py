@@ -9,10 +9,11 @@ from sqlalchemy import Row, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from services.outreach import tables
-from services.outreach.outcome import Outcome, StaffRef
 from services.outreach.referral import Referral, ReferralState
+from services.outreach.staff import StaffRef
 from services.outreach.watch import CheckIn, Watch
 from shared.contracts.consultation import ConsentState, Urgency
+from shared.contracts.decision import Outcome
 from shared.contracts.event import ConsultationId, HouseholdId, LegalBasis, MemberId
 from shared.contracts.referral import DeclineReason
 from shared.contracts.visit import CheckInOutcome, WatchTier

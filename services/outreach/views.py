@@ -10,7 +10,6 @@ from fastapi import Request
 from services.outreach import access, consents, heard, identity, lists, parameters, store
 from services.outreach.identity import Identity
 from services.outreach.lists import Show, due_words
-from services.outreach.outcome import JST, japan_day
 from services.outreach.referral import Referral
 from services.outreach.spoken import Word
 from services.outreach.typed import FRESH, Again
@@ -20,7 +19,7 @@ from shared.contracts.consultation import ConsentState, Urgency
 from shared.contracts.event import HouseholdId, MemberId
 from shared.contracts.referral import DeclineReason
 from shared.contracts.visit import CheckInOutcome
-from shared.desk.wareki import age_on
+from shared.desk.wareki import JST, age_on, japan_day
 from shared.runtime.announce import unit_titles
 from shared.runtime.auth import Staff
 from shared.runtime.database import Read

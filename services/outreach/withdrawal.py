@@ -6,10 +6,10 @@ from sqlalchemy import select
 
 from services.outreach import consents, identity, store, tables
 from services.outreach.consents import Change
-from services.outreach.outcome import JST, japan_day
 from shared.contracts.consent import ConsentGiven, ConsentWithdrawn, ReceiptsMissed
 from shared.contracts.consultation import ConsentState
 from shared.contracts.event import HouseholdId, LegalBasis
+from shared.desk.wareki import JST, japan_day
 from shared.messaging import Envelope, Handlers, Timer
 from shared.runtime.database import Transaction
 from shared.runtime.receipts import Released, answer_withdrawals

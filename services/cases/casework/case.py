@@ -6,11 +6,12 @@ from datetime import date, timedelta
 
 from services.cases.casework import basis, consent
 from services.cases.casework.consent import Consents
-from services.cases.casework.decision import Caseworker, Outcome
+from services.cases.casework.decision import Caseworker
 from services.cases.casework.profile import Rules
 from services.cases.casework.referral import Referral
 from shared.contracts.case import CaseOpened, CaseState, CaseStateChanged
 from shared.contracts.consultation import ConsentState, Urgency
+from shared.contracts.decision import Outcome
 from shared.contracts.event import CaseId, HouseholdId, LegalBasis, MemberId, ReferralId
 from shared.runtime.problems import Refusal
 

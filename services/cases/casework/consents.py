@@ -13,11 +13,11 @@ from services.cases.casework import case as cases
 from services.cases.casework import consent, disclosure, identity, store, tables
 from services.cases.casework.case import Case
 from services.cases.casework.consent import Change, Consents, Said
-from services.cases.casework.decision import japan_day
 from services.cases.casework.profile import Profile
 from shared.contracts.consent_uses import Use, use_of, wanted
 from shared.contracts.consultation import ConsentState
 from shared.contracts.event import HouseholdId, LegalBasis, MemberId
+from shared.desk.wareki import japan_day
 from shared.runtime.database import Read, Transaction
 
 t = tables.consent

@@ -9,12 +9,13 @@ from services.cases.casework import basis, consent
 from services.cases.casework.basis import NO_CONFERENCE, Conferences
 from services.cases.casework.case import Case, must_be_open
 from services.cases.casework.consent import Consents
-from services.cases.casework.decision import Caseworker, Outcome
+from services.cases.casework.decision import Caseworker
 from services.cases.casework.household import Household, month_of
 from services.cases.casework.profile import Profile, Rules
 from shared.contracts.case import FactRecorded, FactRetracted
 from shared.contracts.codes import FactKind
 from shared.contracts.consultation import ConsentState
+from shared.contracts.decision import Outcome
 from shared.contracts.event import CaseId, Confidence, HouseholdId, Lane, LegalBasis, MemberId, Month
 from shared.contracts.lanes import ground
 from shared.runtime.problems import Refusal

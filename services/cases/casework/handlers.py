@@ -3,14 +3,15 @@
 from uuid import uuid5
 
 from services.cases.casework import consent, consents, disclosure, erasure, heard, identity, referral, store, withdrawal
-from services.cases.casework.decision import Outcome, japan_day
 from services.cases.casework.involvement import Kind, Trace
 from services.cases.casework.profile import Profile
 from shared.contracts.case import CaseClosed, CaseOpened, CaseState, CaseStateChanged, FactRecorded, FactRetracted
 from shared.contracts.consultation import ConsultationReceived, ConsultationWithdrawn
+from shared.contracts.decision import Outcome
 from shared.contracts.household import HouseholdRegistered, MemberCorrected, MemberJoined, MemberLeft
 from shared.contracts.protection import ProtectionDeclared
 from shared.contracts.referral import ReferralAccepted, ReferralDeclined, ReferralHeld, ReferralMade
+from shared.desk.wareki import japan_day
 from shared.messaging import Envelope, Handlers, Kept
 from shared.runtime.database import Transaction
 from shared.runtime.unusual import Relation

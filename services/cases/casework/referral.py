@@ -6,8 +6,9 @@ from enum import StrEnum
 
 from services.cases.casework import basis, consent
 from services.cases.casework.consent import Consents
-from services.cases.casework.decision import Caseworker, Outcome
+from services.cases.casework.decision import Caseworker
 from shared.contracts.consultation import ConsentState, Urgency
+from shared.contracts.decision import Outcome
 from shared.contracts.event import ConsultationId, HouseholdId, LegalBasis, MemberId, ReferralId, UnitCode
 from shared.contracts.referral import DeclineReason, ReferralAccepted, ReferralDeclined, ReferralHeld, ReferralMade
 from shared.runtime.problems import Refusal

@@ -9,9 +9,9 @@ from services.cases.casework import case as cases
 from services.cases.casework import consents, disclosure, identity, referral, store
 from services.cases.casework.access import At, Form, Writer
 from services.cases.casework.case import Case
-from services.cases.casework.decision import Outcome
 from services.cases.casework.referral import ReasonMissing, Referral, ReferralAlreadyAnswered, ReferralWithdrawn
 from services.cases.casework.sitting import Sitting
+from shared.contracts.decision import Outcome
 from shared.contracts.event import CaseId
 from shared.contracts.referral import DeclineReason
 from shared.desk import redirect

@@ -10,10 +10,11 @@ from sqlalchemy.dialects.postgresql import insert
 
 from services.cases.casework import tables
 from services.cases.casework.case import Case
-from services.cases.casework.decision import Caseworker, Outcome
+from services.cases.casework.decision import Caseworker
 from services.cases.casework.referral import Referral, ReferralState
 from shared.contracts.case import CaseState
 from shared.contracts.consultation import ConsentState, Urgency
+from shared.contracts.decision import Outcome
 from shared.contracts.event import CaseId, ConsultationId, HouseholdId, LegalBasis, ReferralId
 from shared.contracts.referral import DeclineReason
 from shared.runtime.database import Read, Transaction

@@ -6,7 +6,6 @@ from uuid import UUID, uuid4
 from services.cases.casework import basis, consent, consents, heard, identity, involvement, lanes, lists, openings, portrait, store
 from services.cases.casework.access import Desk, may_write
 from services.cases.casework.case import Case
-from services.cases.casework.decision import japan_day
 from services.cases.casework.forms import in_days
 from services.cases.casework.note import Note
 from services.cases.casework.profile import Rules
@@ -14,7 +13,7 @@ from shared.contracts.conference import Forum
 from shared.contracts.consultation import ConsentState, Urgency
 from shared.contracts.event import LegalBasis
 from shared.contracts.referral import DeclineReason
-from shared.desk.wareki import age_on
+from shared.desk.wareki import age_on, japan_day
 from shared.runtime.announce import announced_units, referral_targets
 from shared.runtime.auth import Staff
 from shared.runtime.database import Read

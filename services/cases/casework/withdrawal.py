@@ -5,11 +5,11 @@ from zoneinfo import ZoneInfo
 
 from services.cases.casework import consent, consents, identity, records, store
 from services.cases.casework.consent import Change
-from services.cases.casework.decision import japan_day
 from services.cases.casework.profile import Profile
 from shared.contracts.consent import ConsentGiven, ConsentWithdrawn, ReceiptsMissed
 from shared.contracts.consultation import ConsentState
 from shared.contracts.event import HouseholdId, LegalBasis
+from shared.desk.wareki import japan_day
 from shared.messaging import Envelope, Handlers, Timer
 from shared.runtime.database import Transaction
 from shared.runtime.receipts import Released, answer_withdrawals

@@ -10,11 +10,11 @@ from datetime import date, timedelta
 
 from services.cases.casework import consent
 from services.cases.casework.consent import Consents
-from services.cases.casework.decision import Outcome
 from services.cases.casework.household import Household, Member, age_about
 from services.cases.center.conference import GROUND, Convening, Draft, DraftState
 from shared.contracts.conference import ConferenceClosed, ConferenceConvened, Forum
 from shared.contracts.consultation import ConsentState
+from shared.contracts.decision import Outcome
 from shared.contracts.event import LegalBasis, MemberId
 from shared.runtime.problems import Refusal
 

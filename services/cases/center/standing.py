@@ -7,7 +7,6 @@ from datetime import date
 from pathlib import Path
 
 from services.cases.casework import consent, consents, heard
-from services.cases.casework.decision import japan_day
 from services.cases.casework.household import Member
 from services.cases.center import PROFILE, convening, store
 from services.cases.center.parameters import of_age_on
@@ -16,6 +15,7 @@ from shared.contracts.conference import Forum
 from shared.contracts.consent import ConsentWithdrawn
 from shared.contracts.consent_uses import Use, wanted
 from shared.contracts.event import HouseholdId
+from shared.desk.wareki import japan_day
 from shared.messaging import Envelope, Handlers
 from shared.runtime.database import Read, Transaction
 from shared.runtime.settings import Settings
