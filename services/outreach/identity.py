@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, Uuid, any_, delete, func, literal, select, update
+from sqlalchemy import ColumnElement, Row, Select, Uuid, any_, delete, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from services.outreach import tables
@@ -196,10 +196,18 @@ async def of_household(handle: Read, household_id: HouseholdId) -> Identity:
     )
 
 
-async def newest_question(handle: Read, household_id: HouseholdId, *states: Asking) -> Question | None:
-    """いちばん新しい照会。`states` を渡せば、その様子のものだけ。"""
-    found = select(d).where(d.c.household_id == household_id, d.c.state.in_([state.value for state in states or Asking]))
-    row = await handle.row(found.order_by(d.c.asked_at.desc(), d.c.question_id).limit(1))
+async def newest_question(handle: Read, household_id: HouseholdId) -> Question | None:
+    """いちばん新しい照会。"""
+    return await _newest(handle, d.c.household_id == household_id)
+
+
+async def newest_told(handle: Read, household_id: HouseholdId) -> Question | None:
+    """いちばん新しい、氏名を聞いた照会。尋ね直しの返事を待つあいだも。"""
+    return await _newest(handle, (d.c.household_id == household_id) & ((d.c.state == Asking.RECEIVED.value) | (func.cardinality(d.c.member_ids) > 0)))
+
+
+async def _newest(handle: Read, wanted: ColumnElement[bool]) -> Question | None:
+    row = await handle.row(select(d).where(wanted).order_by(d.c.asked_at.desc(), d.c.question_id).limit(1))
     return _question(row) if row else None
 
 
@@ -211,6 +219,7 @@ async def forget(tx: Transaction, household_id: HouseholdId, *, gone: UUID | Non
     """不受理にした、取り消されたつなぎで聞いたことを消す。返事待ちのつなぎも続いている見守りもなくなれば、氏名の写しも消す。"""
     if gone:
         await tx.execute(delete(d).where(d.c.question_id == gone))
+        await _prune(tx, household_id)
     waiting = select(r.c.referral_id).where(r.c.household_id == household_id, r.c.state.in_(_WAITING)).limit(1)
     running = select(w.c.plan_id).where(w.c.household_id == household_id, w.c.ended_on.is_(None)).limit(1)
     if await tx.row(waiting) is None and await tx.row(running) is None:

@@ -27,6 +27,7 @@ from services.outreach.watch import (
     Watch,
     WatchHasEnded,
 )
+from shared.contracts import consent_said
 from shared.contracts.decision import Outcome
 from shared.contracts.event import HouseholdId, MemberId
 from shared.contracts.visit import CheckInOutcome, WatchTier
@@ -143,9 +144,9 @@ async def _consent_heard(at: Sitting, watch: Watch) -> None:
     known = [one.member_id for one in await heard.members(at.tx, watch.household_id)]
     said = spoken.Heard(fact_id, watch.household_id, MemberId(member) if member else None, at.typed.choice("word", spoken.Word), on)
     event = spoken.hear(said, known, at.typed.today)
-    if await consents.is_said(at.tx, fact_id):
+    if await consents.WORDS.is_said(at.tx, fact_id):
         return  # the second press of the button
-    if (word := consents.by_fact(event, at.tx.now)) and (change := await consents.say(at.tx, word)):
+    if (word := consent_said.by_fact(event, consents.UNIT, at.tx.now)) and (change := await consents.WORDS.say(at.tx, word)):
         await consents.settle(at.tx, watch.household_id, change, why=fact_id)
     at.tx.publish(event)
     await audit.record(at.tx, at.staff, "withdraw", "consent", fact_id, household_id=watch.household_id, purpose="watch", legal_basis=spoken.BASIS)

@@ -115,7 +115,7 @@ async def plan_page(handle: Read, staff: Staff, household_id: HouseholdId, refer
 async def watch_page(request: Request, handle: Read, staff: Staff, watch: Watch, again: Again = FRESH) -> dict[str, Any]:
     """E2 安否確認。様式は check_in・tier・consent・end の四つ。"""
     shown = _common(handle, staff)
-    said, members = await consents.of_household(handle, watch.household_id), await heard.members(handle, watch.household_id)
+    said, members = await consents.WORDS.of_household(handle, watch.household_id), await heard.members(handle, watch.household_id)
     copy, whole = await identity.of_household(handle, watch.household_id), access.sees_whole(handle, watch.household_id)
     empty = dict.fromkeys(("outcome", "until", "on", "clock", "memo", "reason", "word", "heard_on"), "")
     names = {str(one.member_id): _name(copy, one.member_id, one.role.label) for one in members}

@@ -2,10 +2,12 @@
 
 from uuid import uuid5
 
-from services.cases.casework import consent, consents, disclosure, erasure, heard, identity, referral, store, withdrawal
+from services.cases.casework import consents, disclosure, erasure, heard, identity, referral, store, withdrawal
 from services.cases.casework.involvement import Kind, Trace
 from services.cases.casework.profile import Profile
+from shared.contracts import consent_said
 from shared.contracts.case import CaseClosed, CaseOpened, CaseState, CaseStateChanged, FactRecorded, FactRetracted
+from shared.contracts.consent_said import Change
 from shared.contracts.consultation import ConsultationReceived, ConsultationWithdrawn
 from shared.contracts.decision import Outcome
 from shared.contracts.household import HouseholdRegistered, MemberCorrected, MemberJoined, MemberLeft
@@ -79,7 +81,7 @@ def _consultations(handlers: Handlers, profile: Profile) -> None:
         for waiting in ours:
             await store.save_referral(tx, referral.withdraw(waiting))
             await identity.forget(tx, waiting.referral_id, waiting.household_id)
-        if change := await consents.take_back(tx, *await store.of_consultation(tx, event.consultation_id)):
+        if change := await consents.WORDS.take_back(tx, *await store.of_consultation(tx, event.consultation_id)):
             await consents.settle(tx, case, event.household_id, profile, change, why=event.consultation_id)
 
     # Topics come with the referral; a consultation that was not referred to us is not ours to keep.
@@ -90,17 +92,17 @@ def _consent(handlers: Handlers, profile: Profile) -> None:
     @handlers.on(FactRecorded)
     async def fact_recorded(tx: Transaction, event: FactRecorded, envelope: Envelope) -> None:
         """Of what reception was told, a desk hears only the consent: whose it is, and that it changed."""
-        said = consent.by_fact(event, envelope.time)
+        said = consent_said.by_fact(event, envelope.source, envelope.time)
         if said is None:
             return
         case = await store.open_case_of(tx, event.household_id)
-        if change := await consents.say(tx, said):
+        if change := await consents.WORDS.say(tx, said):
             await consents.settle(tx, case, event.household_id, profile, change, why=event.fact_id)
 
     @handlers.on(FactRetracted)
     async def fact_retracted(tx: Transaction, event: FactRetracted, envelope: Envelope) -> None:
         case = await store.open_case_of(tx, event.household_id)
-        if change := await consents.take_back(tx, event.fact_id):
+        if change := await consents.WORDS.take_back(tx, event.fact_id):
             await consents.settle(tx, case, event.household_id, profile, change, why=uuid5(event.fact_id, "retracted"))
 
 
@@ -110,9 +112,8 @@ def _referrals(handlers: Handlers, profile: Profile) -> None:
         if event.to != profile.unit:
             return
         arrived = referral.arrive(event, envelope.source)
-        if await store.add_referral(tx, Outcome(arrived)):
+        if await store.add_referral(tx, Outcome(arrived)) and not await _agreed_with(tx, event, envelope, profile):
             await disclosure.ask(tx, arrived)
-            await _agreed_with(tx, event, envelope, profile)
 
     @handlers.on(ReferralAccepted, ReferralDeclined, ReferralHeld)
     async def referral_answered(tx: Transaction, event: ReferralAccepted | ReferralDeclined | ReferralHeld, envelope: Envelope) -> None:
@@ -121,12 +122,15 @@ def _referrals(handlers: Handlers, profile: Profile) -> None:
             await store.save_referral(tx, Outcome(referral.hear(ours, event)))
 
 
-async def _agreed_with(tx: Transaction, event: ReferralMade, envelope: Envelope, profile: Profile) -> None:
-    """A referral says whether its people agreed; an open case of the household follows."""
+async def _agreed_with(tx: Transaction, event: ReferralMade, envelope: Envelope, profile: Profile) -> bool:
+    """A referral says whether its people agreed; an open case of the household follows. True when the owner of the names was asked again."""
     case = await store.open_case_of(tx, event.household_id)
-    heard_now = [await consents.say(tx, said) for said in consent.by_referral(event, envelope.source, envelope.time)]
-    if any(heard_now) and case:
+    heard_now = [await consents.WORDS.say(tx, said) for said in consent_said.by_referral(event, envelope.source, envelope.time)]
+    if Change.LOST in heard_now:
+        await consents.settle(tx, case, event.household_id, profile, Change.LOST, why=event.referral_id)
+    elif any(heard_now) and case:
         await consents.follow(tx, case, profile)
+    return Change.LOST in heard_now
 
 
 def _other_desks(handlers: Handlers, profile: Profile) -> None:

@@ -11,8 +11,6 @@ from sqlalchemy.dialects.postgresql import insert
 
 from services.cases.casework import tables
 from services.cases.casework.household import Household
-from services.cases.casework.referral import ReferralState
-from shared.contracts.case import CaseState
 from shared.contracts.consultation import ConsentState
 from shared.contracts.disclosure import Disclosure, Refused
 from shared.contracts.event import HouseholdId, LegalBasis, MemberId, ReferralId
@@ -211,11 +209,6 @@ async def known_referral_of(tx: Transaction, household_id: HouseholdId) -> Refer
 
 
 async def forget(tx: Transaction, referral_id: ReferralId, household_id: HouseholdId) -> None:
-    """不受理・取消: そのつなぎで聞いたことを消す。ほかのつなぎやケースが残る世帯なら、氏名は残す。"""
+    """不受理・取消: そのつなぎで聞いたことを消す。ほかのつなぎでも聞いた氏名は残る。"""
     await tx.execute(delete(d).where(d.c.referral_id == referral_id))
-    c = tables.case_file
-    waiting = [state.value for state in ReferralState if state.waiting]
-    other = select(r.c.referral_id).where(r.c.household_id == household_id, r.c.referral_id != referral_id, r.c.state.in_([*waiting, "accepted"]))
-    case = select(c.c.case_id).where(c.c.household_id == household_id, c.c.state != CaseState.CLOSED.value)
-    if await tx.row(other) is None and await tx.row(case) is None:
-        await tx.execute(delete(i).where(i.c.household_id == household_id))
+    await _prune(tx, household_id)

@@ -39,7 +39,7 @@ async def accept(request: Request, referral_id: UUID, desk: At, staff: Writer, f
 
 async def _case_for(at: Sitting, accepted: Referral) -> Outcome[Case]:
     existing = await store.open_case_of(at.tx, accepted.household_id)
-    known, otherwise = await consents.of_household(at.tx, accepted.household_id), at.desk.profile.basis
+    known, otherwise = await consents.WORDS.of_household(at.tx, accepted.household_id), at.desk.profile.basis
     if existing:
         return Outcome(cases.agreed(cases.join(existing, accepted, on=at.typed.today, rules=at.rules).state, known, otherwise=otherwise))
     return cases.open_case(accepted, case_id=CaseId(uuid4()), by=at.by, on=at.typed.today, rules=at.rules, consents=known, otherwise=otherwise)
@@ -81,7 +81,7 @@ async def _to_answer(at: Sitting, referral_id: UUID) -> Referral:
     """With the consent as it is now: whoever hears of a change waits until this answer is saved."""
     found = await _addressed_to_us(at, referral_id)
     await store.open_case_of(at.tx, found.household_id)
-    return referral.agreed(found, await consents.of_household(at.tx, found.household_id), otherwise=at.desk.profile.basis)
+    return referral.agreed(found, await consents.WORDS.of_household(at.tx, found.household_id), otherwise=at.desk.profile.basis)
 
 
 async def _addressed_to_us(at: Sitting, referral_id: UUID) -> Referral:

@@ -3,12 +3,13 @@
 from typing import Any
 from uuid import UUID, uuid4
 
-from services.cases.casework import basis, consent, consents, heard, identity, involvement, lanes, lists, openings, portrait, store
+from services.cases.casework import basis, consents, heard, identity, involvement, lanes, lists, openings, portrait, store
 from services.cases.casework.access import Desk, may_write
 from services.cases.casework.case import Case
 from services.cases.casework.forms import in_days
 from services.cases.casework.note import Note
 from services.cases.casework.profile import Rules
+from shared.contracts import consent_said
 from shared.contracts.conference import Forum
 from shared.contracts.consultation import ConsentState, Urgency
 from shared.contracts.event import LegalBasis
@@ -120,7 +121,7 @@ async def case_page(handle: Read, desk: Desk, staff: Staff, case: Case, *, tab: 
     who = await identity.of_household(handle, case.household_id)
     seen = await lanes.seen(handle, case.household_id)
     known = seen.facts
-    said = await consents.of_household(handle, case.household_id)
+    said = await consents.WORDS.of_household(handle, case.household_id)
     written = await lanes.notes(handle, case)
     notes = written.notes
     conferences = await lanes.ongoing(handle, desk.unit, case.household_id) if shown["writes"] else basis.NO_CONFERENCE
@@ -162,7 +163,7 @@ async def case_page(handle: Read, desk: Desk, staff: Staff, case: Case, *, tab: 
         "updated": await store.last_change(handle, case.case_id),
         "mine": case.caseworker.sub == staff.sub,
         "opens_everywhere": "coordinator" in staff.roles,
-        "consent_of": {view.member.member_id: consent.of(said, view.member.member_id) for view in views},
+        "consent_of": {view.member.member_id: consent_said.of(said, view.member.member_id) for view in views},
         "bases": _bases(basis.choices(desk.profile.bases, conferences, convenes=convenes)),
         "refer_bases": _bases(basis.choices(desk.profile.bases, convenes=convenes)),
         "asks_harm": bool(basis.HARM_CHECKED & set(desk.profile.bases)),

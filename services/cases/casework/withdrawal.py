@@ -3,10 +3,11 @@
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from services.cases.casework import consent, consents, identity, records, store
-from services.cases.casework.consent import Change
+from services.cases.casework import consents, identity, records, store
 from services.cases.casework.profile import Profile
+from shared.contracts import consent_said
 from shared.contracts.consent import ConsentGiven, ConsentWithdrawn, ReceiptsMissed
+from shared.contracts.consent_said import Change
 from shared.contracts.consultation import ConsentState
 from shared.contracts.event import HouseholdId, LegalBasis
 from shared.desk.wareki import japan_day
@@ -27,7 +28,7 @@ def register(handlers: Handlers, profile: Profile) -> None:
             return
         case = await store.open_case_of(tx, event.household_id)
         tx.schedule(ENDS, str(event.consent_id), day_after(event.valid_to), event.household_id)
-        if change := await consents.say(tx, consent.by_consent(event, envelope.time)):
+        if change := await consents.WORDS.say(tx, consent_said.by_consent(event, envelope.time)):
             await consents.settle(tx, case, event.household_id, profile, change, why=event.consent_id)
 
     @handlers.timer(ENDS)
@@ -36,17 +37,17 @@ def register(handlers: Handlers, profile: Profile) -> None:
         assert due.household_id is not None
         household_id = HouseholdId(due.household_id)
         case = await store.open_case_of(tx, household_id)
-        for member in await consents.ended(tx, household_id, japan_day(tx.now)):
+        for member in await consents.WORDS.ended(tx, household_id, japan_day(tx.now)):
             await consents.lost(tx, case, household_id)
-            await identity.release(tx, household_id, member, await consents.of_household(tx, household_id))
+            await identity.release(tx, household_id, member, await consents.WORDS.of_household(tx, household_id))
         if case:
             await consents.follow(tx, case, profile)
 
     async def release(tx: Transaction, event: ConsentWithdrawn, envelope: Envelope) -> Released:
         case = await store.open_case_of(tx, event.household_id)
-        change = await consents.say(tx, consent.by_withdrawal(event, envelope.time))
-        known = await consents.of_household(tx, event.household_id)
-        if consent.of(known, event.member_id) is ConsentState.GIVEN:
+        change = await consents.WORDS.say(tx, consent_said.by_withdrawal(event, envelope.time))
+        known = await consents.WORDS.of_household(tx, event.household_id)
+        if consent_said.of(known, event.member_id) is ConsentState.GIVEN:
             return Released(kept_under=(LegalBasis.CONSENT.value,))  # given again here, after it was taken back there
         if change is Change.LOST:
             await consents.lost(tx, case, event.household_id)
