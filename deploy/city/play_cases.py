@@ -90,7 +90,7 @@ class _Sitting:
         if found.state.waiting:
             reason = DeclineReason(command.reason)
             await store.save_referral(self.tx, referral.decline(found, reason, seen=found.version, by=self.desk.by, on=japan_day(command.at)))
-            await identity.forget(self.tx, found.referral_id, found.household_id)
+            await identity.COPIES.forget(self.tx, found.referral_id, found.household_id)
 
     async def _record(self, command: RecordFact) -> None:
         case = await self._open(command)

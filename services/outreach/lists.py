@@ -8,7 +8,6 @@ from sqlalchemy import text
 
 from services.outreach import access
 from services.outreach.heard import age_about
-from services.outreach.identity import asking_of
 from services.outreach.referral import ReferralState
 from shared.contracts.consent_uses import Use, wanted
 from shared.contracts.consultation import ConsentState, Urgency
@@ -16,6 +15,7 @@ from shared.contracts.household import Area, LeavingReason, MemberRole
 from shared.contracts.referral import DeclineReason
 from shared.contracts.visit import CheckInOutcome
 from shared.desk.wareki import JST, age_on, japan_day
+from shared.runtime.copies import asking_of
 from shared.runtime.database import Read
 
 PAGE = 50

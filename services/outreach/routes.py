@@ -27,6 +27,7 @@ from services.outreach.watch import (
     Watch,
     WatchHasEnded,
 )
+from services.outreach.withdrawal import AGREEMENTS
 from shared.contracts import consent_said
 from shared.contracts.decision import Outcome
 from shared.contracts.event import HouseholdId, MemberId
@@ -34,6 +35,7 @@ from shared.contracts.visit import CheckInOutcome, WatchTier
 from shared.desk import redirect, render
 from shared.runtime import audit
 from shared.runtime.auth import Staff
+from shared.runtime.copies import Question
 from shared.runtime.database import Transaction, Tx
 from shared.runtime.problems import ChangedMeanwhile, FormIncomplete, NotFound, Refusal, refusals
 
@@ -146,8 +148,7 @@ async def _consent_heard(at: Sitting, watch: Watch) -> None:
     event = spoken.hear(said, known, at.typed.today)
     if await consents.WORDS.is_said(at.tx, fact_id):
         return  # the second press of the button
-    if (word := consent_said.by_fact(event, consents.UNIT, at.tx.now)) and (change := await consents.WORDS.say(at.tx, word)):
-        await consents.settle(at.tx, watch.household_id, change, why=fact_id)
+    await AGREEMENTS.hear(at.tx, consent_said.by_fact(event, consents.UNIT, at.tx.now), why=fact_id)
     at.tx.publish(event)
     await audit.record(at.tx, at.staff, "withdraw", "consent", fact_id, household_id=watch.household_id, purpose="watch", legal_basis=spoken.BASIS)
 
@@ -214,7 +215,7 @@ async def _member(at: Sitting, household_id: HouseholdId) -> MemberId | None:
     return MemberId(chosen)
 
 
-async def _ground(tx: Transaction, watch: Watch) -> identity.Question:
+async def _ground(tx: Transaction, watch: Watch) -> Question:
     """氏名を尋ねる根拠: 受理したつなぎ、なければ見守り。"""
     accepted = await store.accepted_referral_of(tx, watch.household_id)
     return disclosure.about_referral(accepted) if accepted else disclosure.about_watch(watch)

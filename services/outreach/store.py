@@ -96,6 +96,11 @@ async def watched_for(handle: Read, state: Watch) -> tuple[MemberId, ...]:
     return tuple(row.member_ids) if row else ()
 
 
+async def was_watched(handle: Read, household_id: HouseholdId) -> bool:
+    """見守りの記録があるか（終わったものも）: 保存期間が終わるまで残る。"""
+    return await handle.scalar(select(w.c.plan_id).where(w.c.household_id == household_id).limit(1)) is not None
+
+
 async def is_recorded(tx: Transaction, check_in_id: UUID) -> bool:
     """Ask after `watch_to_change`: the second tap of a button waits there for the first."""
     return await tx.scalar(select(c.c.check_in_id).where(c.c.check_in_id == check_in_id)) is not None

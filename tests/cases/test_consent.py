@@ -46,7 +46,7 @@ async def agreed_to(desk: DeskUnderTest, *members: MemberId, **changes: Any) -> 
 
 async def refused(desk: DeskUnderTest, event: ReferralMade, why: str) -> None:
     async with desk.db.transaction() as tx:
-        await identity.keep(tx, ReferralId(event.referral_id), Disclosure(household_id=HOUSEHOLD, refused=why))
+        await identity.COPIES.keep(tx, ReferralId(event.referral_id), Disclosure(household_id=HOUSEHOLD, refused=why))
 
 
 async def names(desk: DeskUnderTest) -> int:

@@ -32,7 +32,7 @@ def given(**changes: Any) -> ConsentGiven:
 
 async def refused(desk: OutreachDesk, question: Any, why: str) -> None:
     async with desk.db.transaction() as tx:
-        await identity.keep(tx, question, Disclosure(household_id=HOUSEHOLD, refused=why))
+        await identity.COPIES.keep(tx, question, Disclosure(household_id=HOUSEHOLD, refused=why))
 
 
 async def grounds(desk: OutreachDesk) -> list[str]:

@@ -52,7 +52,7 @@ async def decline(request: Request, referral_id: UUID, desk: At, staff: Writer, 
     found = await _to_answer(at, referral_id)
     reason = at.typed.choice("reason", DeclineReason)
     await store.save_referral(tx, referral.decline(found, reason, seen=at.typed.version(), by=at.by, on=at.typed.today))
-    await identity.forget(tx, found.referral_id, found.household_id)
+    await identity.COPIES.forget(tx, found.referral_id, found.household_id)
     await _audit(at, "decline", found)
     return redirect(request, _back(at))
 

@@ -1,13 +1,13 @@
 """Saving in a case: load, decide, save. Mounted under the desk's own path (/d/elderly, /center)."""
 
 from datetime import date
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from services.cases.casework import case as cases
-from services.cases.casework import closing, consents, facts, heard, lanes, note, pages, records, refer, referral_routes, store
+from services.cases.casework import closing, consents, facts, heard, lanes, note, pages, records, refer, referral_routes, store, withdrawal
 from services.cases.casework.access import At, Form, Writer
 from services.cases.casework.basis import BasisNotOurs, ConsentForAnotherPurpose, ConsentIsMissing, HarmNotChecked, NotAtTheConference
 from services.cases.casework.case import AnotherCaseIsOpen, Case, CaseIsClosed, CaseMovedOn, ReasonMissing, StateNotReachable, WatchDateMissing
@@ -21,6 +21,7 @@ from shared.contracts.case import CaseState, FactRecorded
 from shared.contracts.consent_uses import use_of
 from shared.contracts.consultation import Urgency
 from shared.contracts.event import Confidence, LegalBasis, MemberId, ReferralId
+from shared.runtime.agreements import retracted
 from shared.runtime.announce import referral_targets
 from shared.runtime.database import Tx
 from shared.runtime.problems import NotFound, refusals
@@ -112,8 +113,9 @@ async def _fact(at: Sitting, case: Case) -> None:
     if not await records.add_fact(at.tx, outcome):
         return
     said = next((consent_said.by_fact(event, at.desk.unit.code, at.tx.now) for event in outcome.events if isinstance(event, FactRecorded)), None)
-    if said and (change := await consents.WORDS.say(at.tx, said)):
-        await consents.settle(at.tx, case, case.household_id, at.desk.profile, change, why=entry.fact_id)
+    if said:
+        change = await consents.WORDS.say(at.tx, said)
+        await withdrawal.agreements(at.desk.profile).settle(at.tx, case.household_id, change, why=entry.fact_id)
     await at.audit("create", "fact", entry.fact_id, case, LegalBasis.ART106_6 if outcome.state.circle else None)
 
 
@@ -159,9 +161,10 @@ async def retract_fact(request: Request, case_id: UUID, fact_id: UUID, desk: At,
 
 
 async def _consent_taken_back(at: Sitting, case: Case, fact_id: UUID) -> None:
-    open_now = await store.open_case_of(at.tx, case.household_id) if case.closed else case
-    if change := await consents.WORDS.take_back(at.tx, fact_id):
-        await consents.settle(at.tx, open_now, case.household_id, at.desk.profile, change, why=uuid5(fact_id, "retracted"))
+    if case.closed:
+        await store.open_case_of(at.tx, case.household_id)
+    change = await consents.WORDS.take_back(at.tx, fact_id)
+    await withdrawal.agreements(at.desk.profile).settle(at.tx, case.household_id, change, why=retracted(fact_id))
 
 
 @router.post(
