@@ -16,7 +16,7 @@ from services.intake.scan_removal import NotTheSecond, Removal, RemovalIncomplet
 from shared.contracts.event import LegalBasis
 from shared.desk import redirect, render
 from shared.runtime import audit, holds
-from shared.runtime.auth import Staff
+from shared.runtime.auth import Recent, Staff
 from shared.runtime.database import Rd, Transaction, Tx
 from shared.runtime.policies import Gate, Level
 from shared.runtime.problems import NotFound, refusals
@@ -57,7 +57,7 @@ async def _asked(tx: Transaction, on: Signed, fields: Fields, by: StaffRef) -> R
 
 
 @router.get(LIST)
-async def waiting(request: Request, rd: Rd, staff: Second) -> Response:
+async def waiting(request: Request, rd: Rd, staff: Second, recent: Recent) -> Response:
     """二人目が決めるのを待つ取消し。中身は、開くと決めた人にだけ（`paper`）。"""
     rows = await scan_removal_store.waiting(rd)
     homes = await household_store.load_many(rd, {one.household_id for one in rows})
@@ -82,8 +82,8 @@ async def paper(removal_id: UUID, rd: Rd, staff: Second) -> Response:
 
 
 @router.post(LIST + "/{removal_id}/confirm", responses=refusals(NotFound, NotTheSecond, RemovalSettled, ScanHeld))
-async def confirm(request: Request, removal_id: UUID, tx: Tx, staff: Second) -> Response:
-    """確かめて、中身を消す。"""
+async def confirm(request: Request, removal_id: UUID, tx: Tx, staff: Second, recent: Recent) -> Response:
+    """確かめて、中身を消す。戻らないので `Recent`。"""
     asked = await _to_settle(tx, removal_id)
     held = bool(await holds.standing(tx, [asked.household_id]))
     decided = scan_removal.confirm(asked, StaffRef(staff.sub, staff.name), tx.now, held=held)
