@@ -10,6 +10,7 @@ from services.notify import alert as decide
 from services.notify import lists, store, views
 from services.notify.alert import Alert, Holder, Outcome
 from services.notify.deadlines import day_of
+from services.notify.household import Stage
 from services.notify.lists import Filter
 from services.notify.parameters import Parameters, parameters_on
 from services.notify.sight import eyes, eyes_with, is_theirs, oversees
@@ -17,7 +18,7 @@ from shared.contracts.alert import DismissReason, Severity
 from shared.contracts.household import Area
 from shared.desk import is_fragment, redirect, render
 from shared.runtime import audit
-from shared.runtime.announce import unit_titles
+from shared.runtime.announce import announced_units, unit_titles
 from shared.runtime.auth import Signed, Staff
 from shared.runtime.database import Rd, Read, Transaction, Tx
 from shared.runtime.policies import Gate, Level
@@ -196,7 +197,15 @@ async def _opened(request: Request, handle: Read, known: views.Known) -> dict[st
     latest = await lists.of_household(handle, known.alert.household_id)
     others = [views.row(one, titles, handle.now, given) for one in latest if one.alert.id != known.alert.id and is_theirs(handle, one.alert.to)]
     others.sort(key=lambda row: (not row.alert.state.is_open, row.alert.severity, row.alert.raised_at))
-    return {"opened": views.row(known, titles, handle.now, given), "others": others, **_choices(handle)}
+    case = "" if oversees(handle) else await _case_at_their_desk(handle, known)
+    return {"opened": views.row(known, titles, handle.now, given), "others": others, "case": case, **_choices(handle)}
+
+
+async def _case_at_their_desk(handle: Read, known: views.Known) -> str:
+    """あて先の窓口の、その世帯のケース。氏名はそこにある。まだケースのない世帯なら空。"""
+    desk = next((one for one in await announced_units(handle) if one.unit == known.alert.to and one.welfare_domain), None)
+    has_case = any(one.unit == known.alert.to and one.stage is not Stage.REFERRED for one in known.household.involvement())
+    return f"{desk.base}/households/{known.alert.household_id}" if desk and has_case else ""
 
 
 async def _inbox(request: Request, rd: Read, wanted: Filter) -> dict[str, object]:
