@@ -54,7 +54,8 @@ async def add(tx: Transaction, outcome: Outcome[Consent]) -> bool:
 
 async def add_recipients(tx: Transaction, one: Consent) -> None:
     """受付で聞いた同意のまま、つなぎ先を足した。"""
-    await tx.execute(update(c).where(c.c.id == one.id).values(recipients=sorted(one.recipients)))
+    limits = {"purposes": sorted(one.purposes), "excluded_items": sorted(one.excluded), "valid_to": one.valid_to}
+    await tx.execute(update(c).where(c.c.id == one.id).values(recipients=sorted(one.recipients), **limits))
 
 
 async def forget_mistake(tx: Transaction, consent_id: UUID) -> None:

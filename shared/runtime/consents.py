@@ -65,8 +65,9 @@ class NewestWords:
         statement = insert(t).values(household_id=said.household_id, member_id=said.member_id, **values)
         heard = statement.excluded
         other = t.c.source_id != heard.source_id
-        if said.recipients is not None:  # the fact of the same consent came first, or there is one recipient more
-            other |= or_(*(t.c[name].is_distinct_from(heard[name]) for name in self._limits if name != "until"))
+        if said.recipients is not None:  # the owner says the same consent once more, because its limits changed; what ended does not begin by that
+            limits = or_(*(t.c[name].is_distinct_from(heard[name]) for name in self._limits))
+            other |= limits & (t.c.state == ConsentState.GIVEN.value)
         if said.state is ConsentState.GIVEN and said.beside:
             values |= {name: case((t.c.state == ConsentState.GIVEN.value, t.c[name]), else_=None) for name in self._limits}
         newer = tuple_(t.c.as_of, t.c.said_at) <= tuple_(heard.as_of, heard.said_at)

@@ -66,6 +66,17 @@ async def test_a_consent_that_was_a_mistake_is_no_consent(desk: OutreachDesk) ->
     assert await grounds(desk) == ["INTERNAL_69_2_2"]
 
 
+async def test_the_same_consent_said_again_with_an_earlier_end_ends_earlier_and_a_mistake_stays_one(desk: OutreachDesk) -> None:
+    await desk.watched()
+    one, sooner = given(), TODAY + timedelta(days=9)
+    await desk.hear(one)
+    await desk.hear(one.model_copy(update={"valid_to": sooner}))
+    assert [row.until for row in await desk.rows("select until from consent")] == [sooner]
+    await desk.hear(FactRetracted(household_id=HOUSEHOLD, legal_basis="CONSENT", fact_id=one.consent_id))
+    await desk.hear(one, times=2)
+    assert [row.state for row in await desk.rows("select state from consent")] == ["not_asked"]
+
+
 async def test_what_the_reception_heard_for_another_desk_is_no_consent_here(desk: OutreachDesk) -> None:
     """Who is meant is said by the consent of the same number; a fact names nobody."""
     await desk.arrived(consent="not_asked", legal_basis="INTERNAL_69_2_2")
