@@ -5,10 +5,9 @@ from uuid import UUID
 from services.outreach import identity
 from services.outreach.referral import Referral
 from services.outreach.watch import Watch
-from shared.contracts.disclosure import NOT_YET, Disclosure, DisclosureRequest
+from shared.contracts.disclosure import NOT_YET, Disclosure, DisclosureRequest, Question
 from shared.contracts.event import HouseholdId, LegalBasis, ReferralId
 from shared.messaging import Intent, WorkerContext
-from shared.runtime.copies import Question
 from shared.runtime.database import Transaction
 
 KIND = "disclosure"

@@ -8,8 +8,9 @@ from sqlalchemy import ColumnElement, Row, Select, func, select
 
 from services.outreach import consents, tables
 from services.outreach.referral import ReferralState
+from shared.contracts.disclosure import Asking, Question, asking_of
 from shared.contracts.event import HouseholdId, LegalBasis, MemberId
-from shared.runtime.copies import Asking, Copies, Person, Question, asking_of
+from shared.runtime.copies import Copies, Person
 from shared.runtime.database import Read, Transaction
 
 d, r, w = tables.disclosure, tables.referral, tables.watch

@@ -30,12 +30,12 @@ from services.outreach.watch import (
 from services.outreach.withdrawal import AGREEMENTS
 from shared.contracts import consent_said
 from shared.contracts.decision import Outcome
+from shared.contracts.disclosure import Question
 from shared.contracts.event import HouseholdId, MemberId
 from shared.contracts.visit import CheckInOutcome, WatchTier
 from shared.desk import redirect, render
 from shared.runtime import audit
 from shared.runtime.auth import Staff
-from shared.runtime.copies import Question
 from shared.runtime.database import Transaction, Tx
 from shared.runtime.problems import ChangedMeanwhile, FormIncomplete, NotFound, Refusal, refusals
 

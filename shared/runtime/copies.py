@@ -4,10 +4,9 @@ Every desk keeps it in two tables of its own: its questions to intake, with what
 What makes a question stand (a waiting referral, an open case, a running watch) is for the desk to say.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -15,43 +14,11 @@ from sqlalchemy import Row, Table, Uuid, any_, delete, func, literal, select, up
 from sqlalchemy.dialects.postgresql import insert
 
 from shared.contracts.consultation import ConsentState
-from shared.contracts.disclosure import Disclosure, MemberIdentity, Refused
-from shared.contracts.event import HouseholdId, LegalBasis, MemberId, ReferralId
+from shared.contracts.disclosure import GROUND_GONE, Asking, Disclosure, MemberIdentity, Question, Refused
+from shared.contracts.event import HouseholdId, LegalBasis, MemberId
 from shared.runtime import rights
 from shared.runtime.consents import NewestWords
 from shared.runtime.database import Read, Transaction
-
-#: Refusals that say the ground is gone: what was copied on it goes, too. Any other refusal leaves the copy as it is.
-GROUND_GONE = frozenset({Refused.CONSENT_MISSING, Refused.WITHDRAWN, Refused.NOT_ADDRESSED})
-
-
-class Asking(StrEnum):
-    ASKED = "asked"
-    RECEIVED = "received"
-    REFUSED = "refused"
-    NOT_ASKED = "not_asked"
-
-    @property
-    def sentence(self) -> str:
-        """氏名の写しがないときに、氏名の代わりに出す言葉。"""
-        return {
-            "asked": "氏名を受付に照会中", "received": "氏名の開示なし", "refused": "氏名の照会は受付に断られました", "not_asked": "氏名の写しなし",
-        }[self.value]  # fmt: skip
-
-
-def asking_of(states: Collection[str], none: Asking = Asking.NOT_ASKED) -> Asking:
-    """世帯についての照会がいくつもあれば、まだ返事を待つもの、届いたもの、断られたものの順に言う。一つもなければ `none`。"""
-    return next((state for state in Asking if state.value in states), none)
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """受付への照会一つ。根拠にしたつなぎ（なければ、窓口がその番号で言うもの）ごとに一つ。"""
-
-    question_id: UUID
-    household_id: HouseholdId
-    legal_basis: LegalBasis
-    referral_id: ReferralId | None = None
 
 
 @dataclass(frozen=True, slots=True)

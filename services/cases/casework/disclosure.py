@@ -5,10 +5,9 @@ from uuid import UUID
 from services.cases.casework import identity
 from services.cases.casework.profile import Profile
 from services.cases.casework.referral import Referral
-from shared.contracts.disclosure import NOT_YET, Disclosure, DisclosureRequest
+from shared.contracts.disclosure import NOT_YET, Disclosure, DisclosureRequest, Question
 from shared.contracts.event import HouseholdId, LegalBasis, ReferralId
 from shared.messaging import Handlers, Intent, WorkerContext
-from shared.runtime.copies import Question
 from shared.runtime.database import Transaction
 
 KIND = "disclosure"

@@ -6,8 +6,9 @@ from sqlalchemy import select
 
 from services.cases.casework import consents, tables
 from services.cases.casework.household import Household
+from shared.contracts.disclosure import Asking, asking_of
 from shared.contracts.event import HouseholdId, MemberId, ReferralId
-from shared.runtime.copies import Asking, Copies, Person, asking_of
+from shared.runtime.copies import Copies, Person
 from shared.runtime.database import Read, Transaction
 
 COPIES = Copies(tables.disclosure, tables.identity, tables.referral, consents.WORDS)

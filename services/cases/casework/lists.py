@@ -13,10 +13,10 @@ from services.cases.casework.referral import ReferralState
 from shared.contracts.case import CaseState
 from shared.contracts.consent_uses import Use, wanted
 from shared.contracts.consultation import ConsentState, Urgency
+from shared.contracts.disclosure import Asking, asking_of
 from shared.contracts.household import Area, MemberRole
 from shared.contracts.referral import DeclineReason
 from shared.desk.wareki import age_on
-from shared.runtime.copies import Asking, asking_of
 from shared.runtime.database import Read
 from shared.runtime.policies import Level
 
