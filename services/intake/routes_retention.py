@@ -8,9 +8,10 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from starlette.datastructures import FormData
 
-from services.intake import erasure, erasure_store
+from services.intake import erasure, erasure_store, household_store
 from services.intake.access import OnDay
 from services.intake.retention import Block, EraseReason, ErasureBlocked, next_review
+from services.intake.typed import storable
 from shared.contracts.event import HouseholdId
 from shared.contracts.retention import HoldReason
 from shared.desk import redirect, render
@@ -100,7 +101,7 @@ async def _leads(rd: Rd, today: OnDay, given: Periods) -> list[tuple[UUID, str, 
 @router.post("", responses=refusals(NotFound))
 async def find(request: Request, rd: Rd, staff: Decider, form: Form) -> Response:
     """受付番号から、その世帯の消去の画面へ。"""
-    household_id = await erasure_store.household_of_receipt(rd, str(form.get("receipt_no", "")).strip())
+    household_id = await household_store.of_number(rd, storable(str(form.get("receipt_no", ""))).strip())
     if household_id is None:
         raise NotFound("この受付番号は見つかりません。受付簿で確かめてください。消した世帯は「消去の受領」に出ます。")
     return redirect(request, f"/intake/retention/households/{household_id}")
