@@ -1,14 +1,14 @@
 """What outreach does with what it hears: a referral arrives or is withdrawn, a household changes, somebody takes a consent back."""
 
-from services.outreach import consents, disclosure, erasure, heard, identity, referral, store
+from services.outreach import consents, disclosure, erasure, identity, referral, store
 from services.outreach.withdrawal import AGREEMENTS
 from shared.contracts.consultation import ConsultationReceived, ConsultationWithdrawn
-from shared.contracts.household import HouseholdRegistered, MemberCorrected, MemberJoined, MemberLeft
-from shared.contracts.protection import ProtectionDeclared
+from shared.contracts.household import MemberCorrected, MemberJoined
 from shared.contracts.referral import ReferralAccepted, ReferralDeclined, ReferralHeld, ReferralMade
-from shared.messaging import Envelope, Handlers, Kept
+from shared.messaging import Envelope, Handlers
 from shared.runtime.agreements import hear_agreements
 from shared.runtime.database import Transaction
+from shared.runtime.roster import hear_households
 from shared.runtime.unusual import Relation
 
 #: この窓口の世帯: 見守りかつなぎ票がある
@@ -25,13 +25,8 @@ def outreach_handlers() -> Handlers:
     handlers.ignore(ReferralAccepted, ReferralDeclined, ReferralHeld)
     # Topics come with the referral; a consultation that was not referred to us is not ours to keep.
     handlers.ignore(ConsultationReceived)
-    told = handlers.projection("households", Kept("household"), Kept("member"))
-    handlers.on(HouseholdRegistered)(told.fed_by(HouseholdRegistered)(household_registered))
-    handlers.on(ProtectionDeclared)(told.fed_by(ProtectionDeclared)(place_hidden))
-    handlers.on(ProtectionDeclared)(contact_forgotten)
-    handlers.on(MemberJoined, MemberCorrected)(told.fed_by(MemberJoined, MemberCorrected)(member_joined))
+    hear_households(handlers, identity.COPIES)
     handlers.on(MemberJoined, MemberCorrected)(ask_again)
-    handlers.on(MemberLeft)(told.fed_by(MemberLeft)(member_left))
     handlers.on(ReferralMade)(referral_made)
     handlers.on(ConsultationWithdrawn)(consultation_withdrawn)
     hear_agreements(handlers, AGREEMENTS)
@@ -39,31 +34,11 @@ def outreach_handlers() -> Handlers:
     return handlers
 
 
-async def household_registered(tx: Transaction, event: HouseholdRegistered, envelope: Envelope) -> None:
-    await heard.registered(tx, event)
-
-
-async def place_hidden(tx: Transaction, event: ProtectionDeclared, envelope: Envelope) -> None:
-    await heard.hide_place(tx, event.household_id)
-
-
-async def contact_forgotten(tx: Transaction, event: ProtectionDeclared, envelope: Envelope) -> None:
-    await identity.COPIES.forget_place(tx, event.household_id)
-
-
-async def member_joined(tx: Transaction, event: MemberJoined | MemberCorrected, envelope: Envelope) -> None:
-    await heard.joined(tx, event)
-
-
 async def ask_again(tx: Transaction, event: MemberJoined | MemberCorrected, envelope: Envelope) -> None:
     """Somebody new, or somebody we were told the name of has changed: ask again, on the same ground."""
     known = await identity.newest_told(tx, event.household_id)
     if known:
         await disclosure.ask(tx, known, why=str(envelope.id))
-
-
-async def member_left(tx: Transaction, event: MemberLeft, envelope: Envelope) -> None:
-    await heard.left(tx, event)
 
 
 async def referral_made(tx: Transaction, event: ReferralMade, envelope: Envelope) -> None:

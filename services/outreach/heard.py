@@ -2,15 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
-from sqlalchemy import select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import select
 
 from services.outreach import tables
 from shared.contracts.event import HouseholdId, MemberId, Month
-from shared.contracts.household import Area, HouseholdRegistered, LeavingReason, MemberCorrected, MemberJoined, MemberLeft, MemberRole
-from shared.runtime.database import Read, Transaction
+from shared.contracts.household import Area, LeavingReason, MemberRole
+from shared.runtime.database import Read
 
 h, m = tables.household, tables.member
 
@@ -21,31 +19,6 @@ class Member:
     role: MemberRole
     birth_month: Month | None
     left: LeavingReason | None = None
-
-
-async def registered(tx: Transaction, event: HouseholdRegistered) -> None:
-    statement = insert(h).values(household_id=event.household_id, area=event.area.value)
-    await tx.execute(statement.on_conflict_do_update(index_elements=["household_id"], set_={"area": event.area.value}))
-
-
-async def hide_place(tx: Transaction, household_id: HouseholdId) -> None:
-    """The household is protected: nothing here says any longer where it lives."""
-    await tx.execute(update(h).where(h.c.household_id == household_id).values(area=Area.UNKNOWN.value))
-
-
-async def joined(tx: Transaction, event: MemberJoined | MemberCorrected) -> None:
-    """A member who joins again after leaving is present again; a correction leaves that as it is."""
-    values: dict[str, Any] = {"role": event.role.value, "birth_month": event.birth_month}
-    if isinstance(event, MemberJoined):
-        values |= {"left_reason": None, "left_on": None}
-    statement = insert(m).values(household_id=event.household_id, member_id=event.member_id, **values)
-    await tx.execute(statement.on_conflict_do_update(index_elements=["household_id", "member_id"], set_=values))
-
-
-async def left(tx: Transaction, event: MemberLeft) -> None:
-    """見守りは終わらせない。終えるのは人が決める（名簿に「転出」などの印が出る）。"""
-    gone = update(m).where(m.c.household_id == event.household_id, m.c.member_id == event.member_id)
-    await tx.execute(gone.values(left_reason=event.reason.value, left_on=event.effective_on))
 
 
 async def area(handle: Read, household_id: HouseholdId) -> Area:

@@ -7,13 +7,13 @@ from shared.contracts.case import CaseClosed, CaseOpened, CaseState, CaseStateCh
 from shared.contracts.consent_said import Change
 from shared.contracts.consultation import ConsultationReceived, ConsultationWithdrawn
 from shared.contracts.decision import Outcome
-from shared.contracts.household import HouseholdRegistered, MemberCorrected, MemberJoined, MemberLeft
-from shared.contracts.protection import ProtectionDeclared
+from shared.contracts.household import MemberCorrected, MemberJoined
 from shared.contracts.referral import ReferralAccepted, ReferralDeclined, ReferralHeld, ReferralMade
 from shared.desk.wareki import japan_day
 from shared.messaging import Envelope, Handlers, Kept
 from shared.runtime.agreements import hear_agreements
 from shared.runtime.database import Transaction
+from shared.runtime.roster import hear_households
 from shared.runtime.unusual import Relation
 
 #: この窓口の世帯: ケースかつなぎ票がある
@@ -25,7 +25,8 @@ RELATION = Relation(
 
 def case_handlers(profile: Profile) -> Handlers:
     handlers = Handlers(relation=RELATION)
-    _households(handlers)
+    hear_households(handlers, identity.COPIES)
+    _people(handlers)
     _other_desks(handlers, profile)
     _consultations(handlers, profile)
     hear_agreements(handlers, withdrawal.agreements(profile))
@@ -35,39 +36,13 @@ def case_handlers(profile: Profile) -> Handlers:
     return handlers
 
 
-def _households(handlers: Handlers) -> None:
-    told = handlers.projection("households", Kept("household"), Kept("member"))
-
-    @handlers.on(HouseholdRegistered)
-    @told.fed_by(HouseholdRegistered)
-    async def household_registered(tx: Transaction, event: HouseholdRegistered, envelope: Envelope) -> None:
-        await heard.registered(tx, event)
-
-    @handlers.on(ProtectionDeclared)
-    @told.fed_by(ProtectionDeclared)
-    async def place_hidden(tx: Transaction, event: ProtectionDeclared, envelope: Envelope) -> None:
-        await heard.hide_place(tx, event.household_id)
-
-    @handlers.on(ProtectionDeclared)
-    async def contact_forgotten(tx: Transaction, event: ProtectionDeclared, envelope: Envelope) -> None:
-        await identity.COPIES.forget_place(tx, event.household_id)
-
-    @handlers.on(MemberJoined, MemberCorrected)
-    @told.fed_by(MemberJoined, MemberCorrected)
-    async def member_joined(tx: Transaction, event: MemberJoined | MemberCorrected, envelope: Envelope) -> None:
-        await heard.joined(tx, event)
-
+def _people(handlers: Handlers) -> None:
     @handlers.on(MemberJoined, MemberCorrected)
     async def ask_again(tx: Transaction, event: MemberJoined | MemberCorrected, envelope: Envelope) -> None:
         """Somebody we were told the name of has changed, or there is somebody new: ask again, under the same referral."""
         known = await identity.known_referral_of(tx, event.household_id)
         if known:
             await disclosure.ask(tx, await store.referral_to_change(tx, known), why=str(envelope.id))
-
-    @handlers.on(MemberLeft)
-    @told.fed_by(MemberLeft)
-    async def member_left(tx: Transaction, event: MemberLeft, envelope: Envelope) -> None:
-        await heard.left(tx, event)
 
 
 def _consultations(handlers: Handlers, profile: Profile) -> None:
