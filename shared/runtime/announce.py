@@ -104,7 +104,10 @@ class Navigation:
         self._domains = {entry.href: unit.welfare_domain for unit in units for entry in unit.navigation}
 
     def visible_to(self, staff: Staff | None) -> list[NavigationEntry]:
-        return [entry for entry in self.entries if staff and self._opens(entry, staff)]
+        """One entry of a label: the page that several desks have leads from the first of them to the others."""
+        opens = [entry for entry in self.entries if staff and self._opens(entry, staff)]
+        first = {entry.label: entry for entry in reversed(opens)}
+        return [entry for entry in opens if first[entry.label] is entry]
 
     def _opens(self, entry: NavigationEntry, staff: Staff) -> bool:
         """As the gates decide: a caseworker, and a manager who has domains, is shown the desks of these, not those that would answer 403."""

@@ -1,6 +1,7 @@
 """「明らかに本人の利益」の提供: 承認されるまで何も伝わらず、打たれたことは失われず、決めるのは別の上司ひとり。"""
 
 import asyncio
+import re
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -116,12 +117,19 @@ async def test_a_request_that_lacks_something_comes_back_as_typed(elderly: DeskU
 
 async def test_a_no_is_read_by_who_asked_and_stays_at_the_desk(elderly: DeskUnderTest, case: str) -> None:
     request, before = await ask_fact(elderly, case), await elderly.said()
-    assert (await press(elderly, request, what="decline")).status_code == 422
-    assert (await press(elderly, request, what="decline", reason="other")).status_code == 422
+    for wrong in ({"words": WORDS}, {"reason": "other"}, {"reason": "because", "words": WORDS}, {"reason": "other", "words": "あ" * 401}):
+        navigating = {"sec-fetch-mode": "navigate"}
+        form, page = [await press(elderly, request, what="decline", headers=headers, **wrong) for headers in ({}, navigating)]
+        assert (form.status_code, page.status_code) == (422, 422)
+        assert form.text.lstrip().startswith("<form")
+        assert wrong.get("words", "") in form.text, "nothing typed is lost"
+        assert "承認を待つ提供" in page.text
     assert (await press(elderly, request, what="decline", reason="ask_the_person", words=WORDS)).status_code == 303
     page = (await elderly.get(case)).text
     assert "本人に聞いて、同意を得られる" in page
     assert WORDS in page
+    assert "本人に聞いて、同意を得られる" in (await elderly.get("/")).text, "on the own board"
+    assert "承認を求めた提供" not in (await elderly.get("/", ITO)).text
     assert await elderly.said() == before
     assert WORDS not in await elderly.payloads()
     assert (await press(elderly, request)).status_code == 409, "a second thought needs a new request"
@@ -147,6 +155,21 @@ async def test_a_manager_of_domains_is_the_supervisor_of_these_desks_only(elderl
     assert (await press(elderly, request, OF_ELDERLY)).status_code == 303
     center = await desks("cases-center")
     assert [(await center.get("/approvals", staff)).status_code for staff in (OF_ELDERLY, CHIEF)] == [403, 200]
+
+
+async def test_the_page_of_one_desk_brings_those_of_the_others_the_manager_answers_for(elderly: DeskUnderTest, case: str) -> None:
+    await announced(elderly, "outreach", "見守り", "/outreach")
+    await announced(elderly, "cases-elderly", "高齢の窓口", "/d/elderly", welfare_domain="elderly")
+    await announced(elderly, "cases-poverty", "くらしの窓口", "/d/poverty", welfare_domain="poverty")
+    await announced(elderly, "cases-center", "福祉相談センター", "/center")
+    slots = {
+        staff.sub: set(re.findall(r'hx-get="([^"]+)/approvals"', (await elderly.get("/approvals", staff)).text)) for staff in (CHIEF, OF_ELDERLY)
+    }
+    assert slots == {"kacho": {"/center", "/d/poverty"}, "kakari": set()}
+    await ask_fact(elderly, case)
+    part = (await elderly.get("/approvals", CHIEF, **{"hx-request": "true"})).text
+    assert part.lstrip().startswith("<h2")
+    assert "要介護2" in part
 
 
 async def test_a_request_opens_no_case_to_the_supervisor(elderly: DeskUnderTest, case: str) -> None:

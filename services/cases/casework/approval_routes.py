@@ -1,25 +1,25 @@
 """「明らかに本人の利益」の提供: 求めた人が待ち、別の上司が承認する・しない。承認と、知らせることは、一つの COMMIT。"""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from services.cases.casework import approval, approval_views, approvals, records, store, telling, views
-from services.cases.casework.access import At, Form, Writer
+from services.cases.casework.access import At, Desk, Form, Writer
 from services.cases.casework.approval import AlreadySettled, AlreadyTold, NotApproved, NotYours, OwnRequest, ReasonMissing, StillWaiting
 from services.cases.casework.case import Case
 from services.cases.casework.decision import Outcome
 from services.cases.casework.facts import Entry
 from services.cases.casework.refer import Offer
 from services.cases.casework.sitting import Sitting, on_case
-from shared.desk import redirect, render
+from shared.desk import is_fragment, redirect, render
 from shared.runtime import audit
 from shared.runtime.auth import Staff
-from shared.runtime.database import Rd, Tx
+from shared.runtime.database import Rd, Read, Tx
 from shared.runtime.policies import Gate, Level
-from shared.runtime.problems import NotFound, Refusal, refusals
+from shared.runtime.problems import FormIncomplete, NotFound, Refusal, refusals
 from shared.runtime.rights import enters
 
 router = APIRouter(responses=refusals(NotFound, AlreadySettled))
@@ -38,12 +38,16 @@ async def ask(at: Sitting, case: Case, entry: Entry | Offer) -> None:
 
 @router.get(LIST)
 async def waiting(request: Request, desk: At, staff: Supervisor, rd: Rd) -> Response:
-    """承認を待つ提供。氏名は出さない。"""
-    frame = views.common(rd, desk, staff)
-    shown = await approval_views.waiting(rd, frame["rules"], frame["today"])
-    households = {one.request.household_id for one in shown["rows"]}
-    await audit.record(rd, staff, "list", "approval", "waiting", households=sorted(households), returned=("facts",), purpose="casework")
-    return render(request, "approvals.html", frame | shown | {"me": staff.sub})
+    """承認を待つ提供。氏名は出さない。ほかの窓口の上司でもあれば、その窓口の分も同じ画面に（`block="desk"` を読み込む）。"""
+    return render(request, "approvals.html", await _page(rd, desk, staff), block="desk" if is_fragment(request) else None)
+
+
+async def _page(handle: Read, desk: Desk, staff: Staff) -> dict[str, Any]:
+    frame = views.common(handle, desk, staff)
+    shown = await approval_views.waiting(handle, frame["rules"], frame["today"])
+    households = sorted({one.request.household_id for one in shown["rows"]})
+    await audit.record(handle, staff, "list", "approval", "waiting", households=households, returned=("facts",), purpose="casework")
+    return frame | shown | {"desks": await approval_views.other_desks(handle, desk, staff), "me": staff.sub, "settling": None}
 
 
 @router.post(LIST + "/{request_id}/approve", responses=refusals(OwnRequest, StillWaiting))
@@ -64,8 +68,12 @@ async def decline(request: Request, request_id: UUID, desk: At, staff: Superviso
     at = Sitting(request, desk, staff, form, tx)
     asked, case = await _to_settle(at, request_id)
     reason, words = at.typed.choice("reason", NotApproved), at.typed.text("words", 400)
-    at.typed.done()
-    settled = approval.decline(asked, reason, words, by=at.by, at=tx.now)
+    try:
+        at.typed.done()
+        settled = approval.decline(asked, reason, words, by=at.by, at=tx.now)
+    except (FormIncomplete, ReasonMissing) as wrong:
+        back = {"one": asked, "settling": request_id, "given": at.typed.values(), "problems": wrong.fields}
+        return render(request, "approvals.html", await _page(tx, desk, staff) | back, block="decline_form", status=422)
     if settled.state is not asked:
         await _save(at, case, settled, "decline")
     return redirect(request, at.base + LIST)

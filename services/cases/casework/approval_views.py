@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 
 from services.cases.casework import approvals, consent, consents, heard, portrait, store
+from services.cases.casework.access import Desk
 from services.cases.casework.approval import NotApproved, Request
 from services.cases.casework.case import Case
 from services.cases.casework.consent import Consents
@@ -17,9 +18,11 @@ from services.cases.casework.refer import Offer
 from shared.contracts.consultation import ConsentState
 from shared.contracts.event import MemberId
 from shared.desk.wareki import to_wareki
-from shared.runtime.announce import announced_units
+from shared.runtime.announce import AnnouncedUnit, announced_units
+from shared.runtime.auth import Staff
 from shared.runtime.database import Read
-from shared.runtime.policies import Level
+from shared.runtime.policies import Gate, Level, Place, may_enter
+from shared.runtime.rights import reader_of
 
 Pairs = list[tuple[str, str]]
 #: facts.cedar: 庁内で使う最小限（internal）を読む人
@@ -39,7 +42,8 @@ class RequestView:
 def view(request: Request, case: Case, rules: Rules, names: Mapping[MemberId, str], titles: Mapping[str, str]) -> tuple[str, Pairs]:
     entry = request.entry
     if isinstance(entry, Entry):
-        return "事実を知らせる", _of_fact(entry, rules, names)
+        kind = rules.vocabulary.get(entry.kind)
+        return f"「{kind.label if kind else entry.kind}」を知らせる", _of_fact(entry, rules, names)
     return f"{titles.get(entry.to, entry.to)}につなぐ", _of_offer(entry, case, rules, names, titles)
 
 
@@ -69,6 +73,16 @@ async def of_case(
     handle: Read, case: Case, rules: Rules, names: Mapping[MemberId, str], titles: Mapping[str, str]
 ) -> list[RequestView]:  # fmt: skip
     return [RequestView(one, *view(one, case, rules, names, titles)) for one in await approvals.of_case(handle, case.case_id)]
+
+
+async def other_desks(handle: Read, desk: Desk, staff: Staff) -> list[AnnouncedUnit]:
+    """この職員が上司である、ほかの窓口。"""
+    units = [unit for unit in await announced_units(handle) if unit.accepts_referrals and unit.unit != desk.unit.code]
+    return [unit for unit in units if may_enter(reader_of(staff), _place(unit), Gate.APPROVE)]
+
+
+def _place(unit: AnnouncedUnit) -> Place:
+    return Place("desk", unit.welfare_domain) if unit.welfare_domain else Place(unit.unit.removeprefix("cases-"))
 
 
 async def waiting(handle: Read, rules: Rules, today: date) -> dict[str, Any]:

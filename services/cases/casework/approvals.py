@@ -1,5 +1,6 @@
 """Requests for approval, as they were typed. Every change locks the case first: who is second sees what the first did."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,8 @@ from shared.runtime.problems import NotFound
 t = tables.approval
 #: 一覧に出す、決めるのを待つものの数
 AT_MOST = 200
+#: 返事を、求めた人の一覧に出しておくあいだ
+NEWS = timedelta(days=14)
 _TYPED: dict[str, TypeAdapter[Entry] | TypeAdapter[Offer]] = {"fact": TypeAdapter(Entry), "referral": TypeAdapter(Offer)}
 
 
@@ -40,6 +43,13 @@ async def of_case(handle: Read, case_id: UUID) -> list[Request]:
     """このケースについて求めた承認。待っているものから、新しい順。"""
     rows = await handle.rows(select(t).where(t.c.case_id == case_id).order_by(t.c.state != RequestState.WAITING.value, t.c.asked_at.desc()))
     return [_request(row) for row in rows]
+
+
+async def of_mine(handle: Read, me: str) -> list[Request]:
+    """自分が求めた承認: 待っているものと、このごろの上司の返事。新しい順。"""
+    answered = t.c.state.in_([RequestState.APPROVED.value, RequestState.DECLINED.value]) & (t.c.settled_at > handle.now - NEWS)
+    mine = select(t).where(t.c.by_sub == me, (t.c.state == RequestState.WAITING.value) | answered)
+    return [_request(row) for row in await handle.rows(mine.order_by(t.c.asked_at.desc(), t.c.request_id).limit(20))]
 
 
 async def waiting(handle: Read) -> list[Request]:

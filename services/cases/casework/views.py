@@ -3,7 +3,21 @@
 from typing import Any
 from uuid import UUID, uuid4
 
-from services.cases.casework import approval_views, basis, consent, consents, heard, identity, involvement, lanes, lists, openings, portrait, store
+from services.cases.casework import (
+    approval_views,
+    approvals,
+    basis,
+    consent,
+    consents,
+    heard,
+    identity,
+    involvement,
+    lanes,
+    lists,
+    openings,
+    portrait,
+    store,
+)
 from services.cases.casework.access import Desk, may_write
 from services.cases.casework.case import Case
 from services.cases.casework.decision import japan_day
@@ -55,6 +69,7 @@ async def board(handle: Read, desk: Desk, staff: Staff, tab: str, page: int) -> 
         "incoming": await lists.referrals(handle, "in", unit=unit, today=today) if counts.incoming else [],
         "titles": {found.unit: found.title for found in await announced_units(handle)},
         "openings": await openings.of_mine(handle, staff),
+        "approvals": await approvals.of_mine(handle, staff.sub),
         "page": page,
         "pages": -(-getattr(counts, tab) // lists.PAGE),
         "back": "",
@@ -83,7 +98,7 @@ _NOTE = ("method", "partner", "shared", "private", "minutes", "next_action", "ne
 def listed(shown: dict[str, Any]) -> list[UUID]:
     """Every household on a list page, for the audit."""
     rows = [row.row.household_id for name in ("cases", "incoming", "referrals") for row in shown.get(name, ())]
-    return rows + [one.household_id for one in shown.get("openings", ())]
+    return rows + [one.household_id for name in ("openings", "approvals") for one in shown.get(name, ())]
 
 
 def note_values(corrects: Note | None = None) -> dict[str, Any]:
