@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from datetime import date
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -9,6 +10,7 @@ import pytest
 
 from services.cases.casework import approvals
 from shared.contracts.case import CaseState
+from shared.contracts.conference import ConferenceConvened, Forum
 from shared.contracts.event import LegalBasis, StaffId
 from shared.contracts.protection import ConflictDeclared, ConflictKind, ProtectionDeclared, ProtectionKind
 from shared.runtime.auth import Staff
@@ -209,6 +211,22 @@ async def test_whoever_is_in_conflict_of_interest_finds_no_trace(elderly: DeskUn
     (row,) = await elderly.rows("select households from audit where action = 'list' and object_kind = 'approval' limit 1")
     assert HOUSEHOLD not in (row.households or [])
     assert not await hidden_from(elderly, OTHER, request)
+
+
+async def test_a_supervisor_who_attends_a_conference_about_the_household_still_settles_and_opens_nothing_else(
+    elderly: DeskUnderTest, case: str
+) -> None:
+    request = await ask_fact(elderly, case)
+    await elderly.hear(
+        ConferenceConvened(
+            household_id=HOUSEHOLD, legal_basis=LegalBasis.ART106_6, conference_id=uuid4(), forum=Forum.CONFIDENTIAL, staff=(StaffId(CHIEF.sub),),
+            convened_on=TODAY, ends_on=date(2100, 1, 1), readable_until=date(2100, 1, 1),
+        ),
+        "cases-center",
+    )  # fmt: skip
+    ordinary, unknown = [(await elderly.get(f"/households/{one}", CHIEF)).status_code for one in (HOUSEHOLD, uuid4())]
+    assert ordinary == unknown
+    assert not await hidden_from(elderly, CHIEF, request)
 
 
 async def test_who_asked_takes_it_back_and_nobody_else(elderly: DeskUnderTest, case: str) -> None:
