@@ -196,6 +196,7 @@ async def test_a_protected_household_is_settled_by_a_manager_who_also_guards(eld
     await elderly.hear(protected)
     assert await hidden_from(elderly, CHIEF, request)
     assert await states(elderly) == ["waiting"]
+    assert "保護担当を兼ねる管理者が承認すると" in (await elderly.get(case)).text, "who asked is not left to wait in vain"
     guard = Staff("hogo", "保護 課長", frozenset({"manager", "dv_officer"}))
     assert not await hidden_from(elderly, guard, request)
 

@@ -32,7 +32,7 @@ from shared.desk.wareki import age_on
 from shared.runtime.announce import announced_units, referral_targets
 from shared.runtime.auth import Staff
 from shared.runtime.database import Read
-from shared.runtime.policies import Level
+from shared.runtime.policies import ORDINARY, Level
 
 #: codes of what a page gives, for the audit
 ON_LISTS = ("name",)
@@ -189,6 +189,7 @@ async def case_page(handle: Read, desk: Desk, staff: Staff, case: Case, *, tab: 
         "updated": await store.last_change(handle, case.case_id),
         "mine": case.caseworker.sub == staff.sub,
         "me": staff.sub,
+        "guarded": handle.rights is not None and handle.rights.special.get(case.household_id, ORDINARY).protected,
         "opens_everywhere": "coordinator" in staff.roles,
         "consent_of": {view.member.member_id: consent.of(said, view.member.member_id) for view in views},
         "bases": _bases(basis.choices(desk.profile.bases, conferences, convenes=convenes)),
