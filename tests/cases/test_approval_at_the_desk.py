@@ -11,8 +11,10 @@ import pytest
 from services.cases.casework import approvals
 from shared.contracts.case import CaseState
 from shared.contracts.conference import ConferenceConvened, Forum
+from shared.contracts.domain import NavigationEntry
 from shared.contracts.event import LegalBasis, StaffId
 from shared.contracts.protection import ConflictDeclared, ConflictKind, ProtectionDeclared, ProtectionKind
+from shared.runtime.announce import Navigation
 from shared.runtime.auth import Staff
 from tests.cases.builders import HOUSEHOLD, MOTHER, TODAY, made
 from tests.cases.desk import ITO, MOTHER_NAME, NOGUCHI, SATO, SON_NAME, DeskUnderTest
@@ -172,6 +174,16 @@ async def test_the_page_of_one_desk_brings_those_of_the_others_the_manager_answe
     part = (await elderly.get("/approvals", CHIEF, **{"hx-request": "true"})).text
     assert part.lstrip().startswith("<h2")
     assert "要介護2" in part
+
+
+async def test_a_manager_finds_one_entry_in_the_navigation_and_none_that_answers_403(elderly: DeskUnderTest) -> None:
+    for domain in ("elderly", "poverty"):
+        link = NavigationEntry(label="承認を待つ提供", href=f"/d/{domain}/approvals", roles=("manager",))
+        await announced(elderly, f"cases-{domain}", domain, f"/d/{domain}", welfare_domain=domain, navigation=(link,))
+    navigation = Navigation()
+    await navigation.refresh(elderly.db)
+    visible = {staff.sub: [link.href for link in navigation.visible_to(staff)] for staff in (CHIEF, OF_POVERTY, SATO)}
+    assert visible == {"kacho": ["/d/elderly/approvals"], "kurashi": ["/d/poverty/approvals"], "sato": []}
 
 
 async def test_a_request_opens_no_case_to_the_supervisor(elderly: DeskUnderTest, case: str) -> None:
