@@ -45,8 +45,8 @@ async def waiting(request: Request, desk: At, staff: Supervisor, rd: Rd) -> Resp
 async def _page(handle: Read, desk: Desk, staff: Staff) -> dict[str, Any]:
     frame = views.common(handle, desk, staff)
     shown = await approval_views.waiting(handle, frame["rules"], frame["today"])
-    households = sorted({one.request.household_id for one in shown["rows"]})
-    await audit.record(handle, staff, "list", "approval", "waiting", households=households, returned=("facts",), purpose="casework")
+    if households := sorted({one.request.household_id for one in shown["rows"]}):
+        await audit.record(handle, staff, "list", "approval", "waiting", households=households, returned=("facts",), purpose="casework")
     return frame | shown | {"desks": await approval_views.other_desks(handle, desk, staff), "me": staff.sub, "settling": None}
 
 
