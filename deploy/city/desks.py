@@ -17,7 +17,7 @@ from services.cases.casework.parameters import rules_on
 from services.cases.casework.profile import Profile
 from services.intake.consultation import StaffRef
 from services.intake.parameters import parameters_on
-from services.outreach import outcome
+from services.outreach import staff
 from services.outreach.parameters import rules_on as watch_rules_on
 
 _STAFF = Path(__file__).resolve().parents[1] / "onebox" / "staff.yaml"
@@ -34,7 +34,7 @@ def desks(today: date, city_parameters: Path | None) -> dict[str, Any]:
     """unit → who plays it, by the rules of `today`."""
     intake = IntakeDesk(StaffRef("uketsuke-1", _staff()["uketsuke-1"]), parameters_on(today, city_parameters))
     cases = {unit.PROFILE.unit: _desk(unit.PROFILE, sub, today, city_parameters) for unit, sub in _CASEWORKERS.items()}
-    outreach = OutreachDesk(outcome.StaffRef("homon-1", _staff()["homon-1"]), watch_rules_on(today, city_parameters))
+    outreach = OutreachDesk(staff.StaffRef("homon-1", _staff()["homon-1"]), watch_rules_on(today, city_parameters))
     return {"intake": intake, "outreach": outreach, **cases}
 
 

@@ -6,17 +6,20 @@ from datetime import date
 from uuid import UUID
 
 from deploy.city.commands import AcceptReferral, AdvanceCase, CloseCase, Command, DeclineReferral, RecordFact, WriteNote
-from services.cases.casework import basis, closing, consent, consents, facts, heard, identity, note, records, referral, store
+from services.cases.casework import basis, closing, consents, facts, heard, identity, note, records, referral, store
 from services.cases.casework import case as cases
 from services.cases.casework.case import Case
-from services.cases.casework.decision import Caseworker, Outcome, japan_day
+from services.cases.casework.decision import Caseworker
 from services.cases.casework.facts import Entry, Fact
 from services.cases.casework.household import Household
 from services.cases.casework.note import Note
 from services.cases.casework.profile import Profile, Rules
+from shared.contracts import consent_said
 from shared.contracts.case import CaseState
+from shared.contracts.decision import Outcome
 from shared.contracts.event import CaseId, Confidence, HouseholdId, MemberId, Month
 from shared.contracts.referral import DeclineReason
+from shared.desk.wareki import japan_day
 from shared.runtime.database import Transaction
 
 
@@ -77,7 +80,7 @@ class _Sitting:
         else:
             opened = cases.open_case(
                 outcome.state, case_id=CaseId(command.case), by=by, on=on, rules=rules,
-                consents=await consents.of_household(self.tx, found.household_id), otherwise=self.desk.profile.basis,
+                consents=await consents.WORDS.of_household(self.tx, found.household_id), otherwise=self.desk.profile.basis,
             )  # fmt: skip
         await self._save(opened)
         await store.save_referral(self.tx, outcome, case_id=opened.state.case_id)
@@ -87,7 +90,7 @@ class _Sitting:
         if found.state.waiting:
             reason = DeclineReason(command.reason)
             await store.save_referral(self.tx, referral.decline(found, reason, seen=found.version, by=self.desk.by, on=japan_day(command.at)))
-            await identity.forget(self.tx, found.referral_id, found.household_id)
+            await identity.COPIES.forget(self.tx, found.referral_id, found.household_id)
 
     async def _record(self, command: RecordFact) -> None:
         case = await self._open(command)
@@ -95,8 +98,8 @@ class _Sitting:
             return
         known, on = await self._facts(case.household_id), japan_day(command.at)
         member = MemberId(command.member) if command.member else None
-        agreed = await consents.of_household(self.tx, case.household_id)
-        given = consent.of(agreed, member) if member else consent.of_all(agreed, case.member_ids)
+        agreed = await consents.WORDS.of_household(self.tx, case.household_id)
+        given = consent_said.of(agreed, member) if member else consent_said.of_all(agreed, case.member_ids)
         entry = Entry(
             fact_id=command.fact, kind=command.kind, value=command.value, member_id=member, since=_month(command.since), as_of=on,
             confidence=Confidence(command.confidence), legal_basis=basis.usual(given, self.desk.profile.basis),

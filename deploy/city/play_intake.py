@@ -7,8 +7,9 @@ from uuid import UUID
 
 from deploy.city.commands import Command, JoinHousehold, LeaveHousehold, ReceiveConsultation, RegisterHousehold, RenewConsent
 from deploy.city.people import Person
-from services.intake import consent, consent_store, household_store, reception, register_import, spoken
+from services.intake import consent, consent_store, household_store, reception, register_import
 from services.intake import household as households
+from services.intake.beside_paper import PURPOSES
 from services.intake.consent import Consent, GivenBy, Source
 from services.intake.consent_form import subject_of
 from services.intake.consultation import StaffRef
@@ -107,7 +108,7 @@ class IntakeDesk:
         by_parent = subject.age is not None and subject.age < consent.ADULT
         days = self.parameters.consent_days
         made = Consent(
-            command.consent, home.id, subject.member_id, spoken.PURPOSES, frozenset({command.to}), frozenset(),
+            command.consent, home.id, subject.member_id, PURPOSES, frozenset({command.to}), frozenset(),
             ConsentForm.WRITTEN, GivenBy.PARENT if by_parent else GivenBy.SELF, today, today, consent.last_day(today, days), command.at, Source.FORM,
             self.by.name, self.by.name,
         )  # fmt: skip

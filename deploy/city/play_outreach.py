@@ -6,10 +6,12 @@ from uuid import UUID
 
 from deploy.city.commands import CheckIn, Command, PlanWatch
 from services.outreach import referral, store, watch
-from services.outreach.outcome import Outcome, StaffRef, japan_day
+from services.outreach.staff import StaffRef
 from services.outreach.watch import Rules, Watch
+from shared.contracts.decision import Outcome
 from shared.contracts.event import HouseholdId, MemberId
 from shared.contracts.visit import CheckInOutcome, WatchTier
+from shared.desk.wareki import japan_day
 from shared.runtime.database import Transaction
 
 

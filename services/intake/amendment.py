@@ -16,10 +16,10 @@ from services.intake.consultation import (
     WithdrawReason,
     basis_of,
 )
-from services.intake.outcome import Outcome
 from services.intake.receipt_number import local_day
 from shared.contracts.case import FactRecorded, FactRetracted
 from shared.contracts.consultation import ConsentState, ConsultationWithdrawn
+from shared.contracts.decision import Outcome
 from shared.contracts.event import Confidence, Event, LegalBasis
 from shared.runtime.problems import ChangedMeanwhile
 

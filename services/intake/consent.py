@@ -9,9 +9,9 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from services.intake.outcome import Outcome
 from shared.contracts.consent import ConsentForm, ConsentGiven, ConsentItem, ConsentWithdrawn, Purpose, ReceiptsMissed
 from shared.contracts.consultation import ConsentState
+from shared.contracts.decision import Outcome
 from shared.contracts.event import HouseholdId, LegalBasis, MemberId, UnitCode
 from shared.runtime.problems import FormIncomplete, Refusal
 

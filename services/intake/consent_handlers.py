@@ -5,12 +5,13 @@ from pathlib import Path
 from uuid import UUID, uuid5
 
 from services.intake import consent, consent_store, spoken
+from services.intake.beside_paper import PURPOSES, beside
 from services.intake.consent import Consent, GivenBy, Source, Wish, WithdrawReason
-from services.intake.outcome import Outcome
 from services.intake.parameters import Parameters, parameters_on
 from services.intake.receipt_number import local_day
 from shared.contracts.case import FactRecorded, FactRetracted
 from shared.contracts.consent import ConsentForm
+from shared.contracts.decision import Outcome
 from shared.contracts.event import LegalBasis, MemberId
 from shared.contracts.receipt import WithdrawalReceived
 from shared.contracts.referral import ReferralMade
@@ -33,7 +34,9 @@ def hear_consents(handlers: Handlers, city: Path | None) -> None:
             return
         await consent_store.hold(tx, event.household_id)
         if event.value == "given":
-            await consent_store.add(tx, Outcome(_spoken(event.fact_id, event, event.member_id, envelope, given_on(tx))))
+            known = await consent_store.of_household(tx, event.household_id)
+            heard = _spoken(event.fact_id, event, event.member_id, envelope, given_on(tx))
+            await consent_store.add(tx, Outcome(beside(known, heard, event.as_of)))
         elif event.value in ("refused", "withdrawn"):
             wish = Wish(
                 event.fact_id, event.household_id, event.member_id, None, WithdrawReason.HEARD_AT_DESK, event.as_of, envelope.time, Source.DESK,
@@ -53,7 +56,8 @@ def hear_consents(handlers: Handlers, city: Path | None) -> None:
         await consent_store.hold(tx, event.household_id)
         known = await consent_store.of_household(tx, event.household_id)
         for member in (one for one in event.member_ids if not known.leaves_out(one, event.to, event.made_on)):
-            await consent_store.add(tx, Outcome(_spoken(uuid5(event.referral_id, str(member)), event, member, envelope, given_on(tx))))
+            heard = _spoken(uuid5(event.referral_id, str(member)), event, member, envelope, given_on(tx))
+            await consent_store.add(tx, Outcome(beside(known, heard, event.made_on)))
 
     @handlers.on(WithdrawalReceived)
     async def withdrawal_received(tx: Transaction, event: WithdrawalReceived, envelope: Envelope) -> None:
@@ -75,7 +79,7 @@ def _spoken(consent_id: UUID, event: FactRecorded | ReferralMade, member: Member
     fact = isinstance(event, FactRecorded)
     first = event.as_of if isinstance(event, FactRecorded) else event.made_on
     return Consent(
-        consent_id, event.household_id, member, spoken.PURPOSES, frozenset({envelope.source if isinstance(event, FactRecorded) else event.to}),
+        consent_id, event.household_id, member, PURPOSES, frozenset({envelope.source if isinstance(event, FactRecorded) else event.to}),
         frozenset(), ConsentForm.ORAL, GivenBy.SELF, first, first, consent.last_day(first, given.consent_days), envelope.time,
         Source.DESK if fact else Source.REFERRAL,
     )  # fmt: skip

@@ -10,11 +10,11 @@ from sqlalchemy import Row, delete, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from services.intake.consent import Consent, Consents, GivenBy, Source, Withdrawal, WithdrawReason, missed
-from services.intake.outcome import Outcome
 from services.intake.receipt_number import local_day
 from services.intake.tables import consent, consent_withdrawal, consultation, disclosure, fact, referral, withdrawal_receipt
 from shared.contracts.case import FactRetracted
 from shared.contracts.consent import ConsentForm, ConsentItem, Purpose
+from shared.contracts.decision import Outcome
 from shared.contracts.event import HouseholdId, LegalBasis, MemberId, UnitCode
 from shared.runtime.database import Read, Transaction
 
@@ -54,7 +54,8 @@ async def add(tx: Transaction, outcome: Outcome[Consent]) -> bool:
 
 async def add_recipients(tx: Transaction, one: Consent) -> None:
     """受付で聞いた同意のまま、つなぎ先を足した。"""
-    await tx.execute(update(c).where(c.c.id == one.id).values(recipients=sorted(one.recipients)))
+    limits = {"purposes": sorted(one.purposes), "excluded_items": sorted(one.excluded), "valid_to": one.valid_to}
+    await tx.execute(update(c).where(c.c.id == one.id).values(recipients=sorted(one.recipients), **limits))
 
 
 async def forget_mistake(tx: Transaction, consent_id: UUID) -> None:

@@ -13,11 +13,11 @@ from uuid import UUID, uuid5
 from services.intake import household as households
 from services.intake.household import Household, Member
 from services.intake.matching import same_person
-from services.intake.outcome import Outcome
 from services.intake.receipt_number import local_day
 from services.intake.sheet import Concern, Sheet, Visitor
 from shared.contracts.case import FactRecorded
 from shared.contracts.consultation import ConsentState, ConsultationReceived, Urgency
+from shared.contracts.decision import Outcome
 from shared.contracts.event import Confidence, ConsultationId, Event, HouseholdId, LegalBasis, MemberId, ReferralId
 from shared.contracts.referral import ReferralMade
 from shared.runtime.problems import FormIncomplete, Refusal

@@ -135,7 +135,6 @@ _CONTENTS = text(
       (select count(*) from consent_scan where household_id = :household_id) as scans
     """
 )
-_OF_RECEIPT = text("select household_id from consultation where receipt_no = :receipt_no")
 _INVOLVED = text("select unit, kind, since, until from involved where household_id = :household_id order by until nulls first, unit")
 
 
@@ -199,11 +198,6 @@ async def contents(handle: Read, household_id: UUID) -> Contents:
 
 async def involvement(handle: Read, household_id: UUID) -> Sequence[Row[Any]]:
     return await handle.rows(_INVOLVED, {"household_id": household_id})
-
-
-async def household_of_receipt(handle: Read, receipt_no: str) -> UUID | None:
-    found: UUID | None = await handle.scalar(_OF_RECEIPT, {"receipt_no": receipt_no})
-    return found
 
 
 async def hold_household(tx: Transaction, household_id: UUID) -> bool:

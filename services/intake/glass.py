@@ -9,8 +9,8 @@ from enum import StrEnum
 from uuid import UUID
 
 from services.intake.consultation import StaffRef
-from services.intake.outcome import Outcome
 from shared.contracts.access import BreakGlassOpened, BreakGlassReason, BreakGlassReviewed, Verdict
+from shared.contracts.decision import Outcome
 from shared.contracts.event import HouseholdId, LegalBasis
 from shared.runtime.business_days import Calendar
 from shared.runtime.problems import FormIncomplete, Refusal

@@ -11,9 +11,9 @@ from sqlalchemy.dialects.postgresql import insert
 from services.intake import protection_store
 from services.intake.consultation import StaffRef
 from services.intake.glass import Glass, GlassState
-from services.intake.outcome import Outcome
 from services.intake.tables import glass_request
 from shared.contracts.access import BreakGlassReason, Verdict
+from shared.contracts.decision import Outcome
 from shared.contracts.event import HouseholdId
 from shared.desk.wareki import JST
 from shared.runtime.database import Database, Read, Transaction

@@ -9,7 +9,7 @@ from datetime import date
 from enum import StrEnum
 from uuid import UUID
 
-from services.intake.outcome import Outcome
+from shared.contracts.decision import Outcome
 from shared.contracts.event import Event, HouseholdId, LegalBasis, MemberId, Month
 from shared.contracts.household import Area, HouseholdRegistered, LeavingReason, MemberCorrected, MemberJoined, MemberLeft, MemberRole
 from shared.desk.wareki import age_on

@@ -1,5 +1,6 @@
 """世帯と世帯員の表。検索キーはここで作り、書くたびに作り直す。"""
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
@@ -9,7 +10,7 @@ from sqlalchemy import Row, insert, select, update
 
 from services.intake.household import Birth, Household, Member, Person, Sex
 from services.intake.search_key import family_part, kana_key, kanji_key, phone_key
-from services.intake.tables import household, member
+from services.intake.tables import consultation, household, member
 from shared.contracts.event import HouseholdId, MemberId
 from shared.contracts.household import Area, LeavingReason, MemberRole
 from shared.runtime.database import Read, Transaction
@@ -26,6 +27,16 @@ async def load(handle: Read, household_id: UUID, *, lock: bool = False) -> House
     if row is None:
         raise NotFound(NOT_FOUND)
     return (await _with_members(handle, [row]))[0]
+
+
+async def of_number(handle: Read, number: str) -> UUID | None:
+    """世帯番号か受付番号の世帯。"""
+    try:
+        asked = household.c.id == UUID(number)
+    except ValueError:
+        asked = household.c.id.in_(select(consultation.c.household_id).where(consultation.c.receipt_no == unicodedata.normalize("NFKC", number)))
+    found: UUID | None = await handle.scalar(select(household.c.id).where(asked).limit(1))
+    return found
 
 
 async def load_many(handle: Read, ids: Iterable[UUID]) -> dict[UUID, Household]:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from services.intake.household import Household
-from services.intake.outcome import Outcome
+from shared.contracts.decision import Outcome
 from shared.contracts.event import HouseholdId, LegalBasis, MemberId
 from shared.contracts.household import Area, HouseholdRegistered
 from shared.contracts.protection import ConflictDeclared, ConflictKind, ProtectionDeclared, ProtectionKind, ProtectionLifted

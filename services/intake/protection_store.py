@@ -7,9 +7,9 @@ from sqlalchemy import Row, text
 from sqlalchemy.dialects.postgresql import insert
 
 from services.intake.consultation import StaffRef
-from services.intake.outcome import Outcome
 from services.intake.protection import Protection, Restriction
 from services.intake.tables import protection_note
+from shared.contracts.decision import Outcome
 from shared.contracts.event import Event, HouseholdId, MemberId
 from shared.contracts.protection import ConflictCleared, ConflictDeclared, ProtectionKind
 from shared.runtime import rights

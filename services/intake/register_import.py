@@ -10,7 +10,7 @@ from itertools import islice
 from uuid import UUID
 
 from services.intake.household import Birth, Household, Member, Person, Sex, register
-from services.intake.outcome import Outcome
+from shared.contracts.decision import Outcome
 from shared.contracts.event import Event, HouseholdId, LegalBasis, MemberId
 from shared.contracts.household import Area, MemberRole
 

@@ -1,10 +1,11 @@
 """世帯をさがす・開く・直す。ほかの窓口の画面に出す見出し（_part）もここ。"""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Request
+from fastapi import Form as FormField
 from fastapi.responses import Response
 
 from services.intake import candidate_search, following, household, household_store, lists, member_form, pages
@@ -12,6 +13,7 @@ from services.intake.access import Desk, Fields, Form, HeaderReader, HouseholdRe
 from services.intake.consultation import StaffRef
 from services.intake.household import Household, LeavingDateWrong, MemberAlreadyLeft
 from services.intake.member_form import MemberFormIncomplete
+from services.intake.typed import storable
 from shared.contracts.event import LegalBasis, MemberId
 from shared.desk import redirect, render
 from shared.runtime import audit
@@ -23,11 +25,16 @@ from shared.runtime.problems import ChangedMeanwhile, refusals
 
 router = APIRouter()
 BASIS = LegalBasis.INTERNAL_69_2_2
+NO_SUCH_NUMBER = "この番号の世帯は見つかりません。番号を確かめるか、フリガナでさがしてください。"
 
 
 @router.get("/households")
 async def search_page(request: Request, staff: Desk) -> Response:
-    return render(request, "search.html", {"typed": {}, "people": None, "errors": {}, "limit": candidate_search.SHOWN})
+    return render(request, "search.html", _search())
+
+
+def _search(**more: Any) -> dict[str, Any]:
+    return {"typed": {}, "people": None, "errors": {}, "number_errors": {}, "limit": candidate_search.SHOWN} | more
 
 
 @router.post("/households")
@@ -42,8 +49,16 @@ async def search(request: Request, tx: Tx, staff: Desk, today: OnDay, fields: Fi
     )
     people = [pages.found_person(pages.as_seen(tx, homes[household_id]), member_id, today.date) for household_id, member_id in found]
     values = {name: typed.one(name) for name in ("name", "kana", "birth", "phone")}
-    context = {"typed": values, "people": people, "errors": errors, "limit": candidate_search.SHOWN}
-    return render(request, "search.html", context, block="results", status=422 if errors else 200)
+    return render(request, "search.html", _search(typed=values, people=people, errors=errors), block="results", status=422 if errors else 200)
+
+
+@router.post("/households/by-number")
+async def by_number(request: Request, rd: Rd, staff: Desk, number: Annotated[str, FormField(max_length=60)] = "") -> Response:
+    """世帯番号か受付番号から、その世帯へ。隠された世帯は、ない番号と同じ。"""
+    found = await household_store.of_number(rd, storable(number).strip())
+    if found is None:
+        return render(request, "search.html", _search(typed={"number": number}, number_errors={"number": NO_SUCH_NUMBER}), status=422)
+    return redirect(request, f"/intake/households/{found}")
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,16 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from starlette.datastructures import FormData
 
-from services.intake import erasure, erasure_store
+from services.intake import erasure, erasure_store, household_store
 from services.intake.access import OnDay
 from services.intake.retention import Block, EraseReason, ErasureBlocked, next_review
+from services.intake.typed import storable
 from shared.contracts.event import HouseholdId
 from shared.contracts.retention import HoldReason
 from shared.desk import redirect, render
 from shared.runtime import audit, holds
 from shared.runtime.announce import unit_titles
-from shared.runtime.auth import Staff
+from shared.runtime.auth import Recent, Staff
 from shared.runtime.database import Rd, Tx
 from shared.runtime.holds import HoldNotFound, LiftReason
 from shared.runtime.policies import Gate
@@ -100,15 +101,15 @@ async def _leads(rd: Rd, today: OnDay, given: Periods) -> list[tuple[UUID, str, 
 @router.post("", responses=refusals(NotFound))
 async def find(request: Request, rd: Rd, staff: Decider, form: Form) -> Response:
     """受付番号から、その世帯の消去の画面へ。"""
-    household_id = await erasure_store.household_of_receipt(rd, str(form.get("receipt_no", "")).strip())
+    household_id = await household_store.of_number(rd, storable(str(form.get("receipt_no", ""))).strip())
     if household_id is None:
         raise NotFound("この受付番号は見つかりません。受付簿で確かめてください。消した世帯は「消去の受領」に出ます。")
     return redirect(request, f"/intake/retention/households/{household_id}")
 
 
 @router.get("/households/{household_id}", responses=refusals(NotFound))
-async def dry_run(request: Request, household_id: UUID, rd: Rd, staff: Decider, today: OnDay, given: InForce) -> Response:
-    """消えるもの・残るもの・消せないわけ。まだ何も起きない。"""
+async def dry_run(request: Request, household_id: UUID, rd: Rd, staff: Decider, recent: Recent, today: OnDay, given: InForce) -> Response:
+    """消えるもの・残るもの・消せないわけ。まだ何も起きない。消したものは戻らないので、ここで確かめる: `Recent`。"""
     found = await erasure_store.standing(rd, household_id)
     if found is None:
         raise NotFound("この世帯は見つかりません。もう消されていれば「消去の受領」に出ます。")
@@ -134,7 +135,7 @@ async def dry_run(request: Request, household_id: UUID, rd: Rd, staff: Decider, 
 
 
 @router.post("/households/{household_id}/erase", responses=refusals(NotFound, NotConfirmed, ErasureBlocked, ChangedMeanwhile))
-async def erase(request: Request, household_id: UUID, tx: Tx, staff: Decider, given: InForce, form: Form) -> Response:
+async def erase(request: Request, household_id: UUID, tx: Tx, staff: Decider, recent: Recent, given: InForce, form: Form) -> Response:
     reason = str(form.get("reason", ""))
     if form.get("sure") != "1" or reason not in (EraseReason.PERIOD_ENDED, EraseReason.REQUEST):
         raise NotConfirmed

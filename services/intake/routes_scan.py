@@ -151,8 +151,11 @@ async def read(household_id: UUID, consent_id: UUID, scan_id: UUID, rd: Rd, staf
     found = await consent_scan_store.content(rd, consent_id, scan_id)
     if found is None:
         raise NotFound(NO_SCAN)
-    media, content = found
     await note(rd, staff, "view", "consent_scan", scan_id, on)
+    return as_a_file(scan_id, *found)
+
+
+def as_a_file(scan_id: UUID, media: Media, content: bytes) -> Response:
     named = {"Content-Disposition": f'attachment; filename="consent-{scan_id.hex[:8]}.{media.ending}"', "X-Content-Type-Options": "nosniff"}
     return Response(content, media_type=media.value, headers=AS_A_FILE | named)
 

@@ -11,12 +11,12 @@ from services.intake.access import Desk, OnDay
 from services.intake.consent_scan import NothingSigned
 from services.intake.consultation import StaffRef
 from services.intake.protection_form import Fields
-from services.intake.routes_scan import SCANS, Signed, note, screen, signed
+from services.intake.routes_scan import NO_SCAN, SCANS, Signed, as_a_file, note, screen, signed
 from services.intake.scan_removal import NotTheSecond, Removal, RemovalIncomplete, RemovalReason, RemovalSettled, ScanHeld
 from shared.contracts.event import LegalBasis
 from shared.desk import redirect, render
 from shared.runtime import audit, holds
-from shared.runtime.auth import Staff
+from shared.runtime.auth import Recent, Staff
 from shared.runtime.database import Rd, Transaction, Tx
 from shared.runtime.policies import Gate, Level
 from shared.runtime.problems import NotFound, refusals
@@ -57,8 +57,8 @@ async def _asked(tx: Transaction, on: Signed, fields: Fields, by: StaffRef) -> R
 
 
 @router.get(LIST)
-async def waiting(request: Request, rd: Rd, staff: Second) -> Response:
-    """二人目が決めるのを待つ取消し。中身は、ここでは見せない。"""
+async def waiting(request: Request, rd: Rd, staff: Second, recent: Recent) -> Response:
+    """二人目が決めるのを待つ取消し。中身は、開くと決めた人にだけ（`paper`）。"""
     rows = await scan_removal_store.waiting(rd)
     homes = await household_store.load_many(rd, {one.household_id for one in rows})
     shown = [(one, homes[one.household_id]) for one in rows if one.household_id in homes]
@@ -67,9 +67,23 @@ async def waiting(request: Request, rd: Rd, staff: Second) -> Response:
     return render(request, "scan_removals.html", {"rows": shown, "me": staff.sub, "at_most": scan_removal_store.AT_MOST})
 
 
+@router.get(LIST + "/{removal_id}/paper", response_class=Response, responses=refusals(NotFound))
+async def paper(removal_id: UUID, rd: Rd, staff: Second) -> Response:
+    """決める前に確かめる、その紙だけ。決めたあとは開けない。"""
+    asked = await scan_removal_store.load(rd, removal_id)
+    if rd.rights:
+        rd.rights.check(Level.SETTLE, asked.household_id)
+    found = await consent_scan_store.content(rd, asked.consent_id, asked.scan_id) if asked.waits else None
+    if found is None:
+        raise NotFound(NO_SCAN)
+    home, why = asked.household_id, asked.reason.value
+    await audit.record(rd, staff, "view", "consent_scan", asked.scan_id, household_id=home, returned=("name", "consent"), purpose=why)
+    return as_a_file(asked.scan_id, *found)
+
+
 @router.post(LIST + "/{removal_id}/confirm", responses=refusals(NotFound, NotTheSecond, RemovalSettled, ScanHeld))
-async def confirm(request: Request, removal_id: UUID, tx: Tx, staff: Second) -> Response:
-    """確かめて、中身を消す。"""
+async def confirm(request: Request, removal_id: UUID, tx: Tx, staff: Second, recent: Recent) -> Response:
+    """確かめて、中身を消す。戻らないので `Recent`。"""
     asked = await _to_settle(tx, removal_id)
     held = bool(await holds.standing(tx, [asked.household_id]))
     decided = scan_removal.confirm(asked, StaffRef(staff.sub, staff.name), tx.now, held=held)
@@ -85,7 +99,7 @@ async def keep(request: Request, removal_id: UUID, tx: Tx, staff: Second) -> Res
 
 async def _to_settle(tx: Transaction, removal_id: UUID) -> Removal:
     """Raises NotFound（隠された世帯も）, NotAllowed（緊急閲覧は読むだけ）."""
-    asked = await scan_removal_store.to_settle(tx, removal_id)
+    asked = await scan_removal_store.load(tx, removal_id, lock=True)
     if tx.rights:
         tx.rights.check(Level.SETTLE, asked.household_id)
     return asked

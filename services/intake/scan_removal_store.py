@@ -38,9 +38,10 @@ async def ask(tx: Transaction, asked: Removal) -> bool:
     return bool(await tx.execute(one))
 
 
-async def to_settle(tx: Transaction, removal_id: UUID) -> Removal:
-    """Raises NotFound."""
-    row = await tx.row(select(r).where(r.c.id == removal_id).with_for_update())
+async def load(handle: Read, removal_id: UUID, *, lock: bool = False) -> Removal:
+    """Raises NotFound（隠された世帯のものも）."""
+    found = select(r).where(r.c.id == removal_id)
+    row = await handle.row(found.with_for_update() if lock else found)
     if row is None:
         raise NotFound(GONE)
     return _removal(row)

@@ -4,23 +4,21 @@
 """
 
 from collections.abc import Collection, Iterable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from services.intake import consent, consent_store
+from services.intake.beside_paper import PURPOSES, beside, widened
 from services.intake.consent import Consent, Consents, GivenBy, NothingToWithdraw, Source, Wish, WithdrawReason
 from services.intake.consultation import Consultation
-from services.intake.outcome import Outcome
 from services.intake.parameters import Parameters
 from services.intake.receipt_number import local_day
 from shared.contracts.case import FactRecorded
-from shared.contracts.consent import ConsentForm, Purpose
+from shared.contracts.consent import ConsentForm
 from shared.contracts.consultation import ConsentState
+from shared.contracts.decision import Outcome
 from shared.contracts.event import UnitCode
 from shared.runtime.database import Read, Transaction
-
-PURPOSES = frozenset({Purpose.CONSULTATION, Purpose.OUTREACH})
 
 
 async def told(tx: Transaction, one: Consultation, said: FactRecorded, units: Iterable[UnitCode], given: Parameters) -> None:
@@ -40,7 +38,8 @@ async def _given(tx: Transaction, one: Consultation, said: FactRecorded, units: 
         said.fact_id, one.household_id, one.subject_id, PURPOSES, units, frozenset(), ConsentForm.ORAL, GivenBy.SELF, said.as_of, said.as_of,
         consent.last_day(said.as_of, given.consent_days), tx.now, Source.CONSULTATION, by.name, by.name,
     )  # fmt: skip
-    await consent_store.add(tx, Outcome(spoken, (consent.given(spoken),) if units else ()))
+    heard = beside(await consent_store.of_household(tx, one.household_id), spoken, said.as_of)
+    await consent_store.add(tx, Outcome(heard, (consent.given(heard),) if heard.recipients else ()))
 
 
 async def _refused(tx: Transaction, one: Consultation, said: FactRecorded, given: Parameters) -> None:
@@ -75,9 +74,10 @@ async def more_recipients(tx: Transaction, one: Consultation, consent_fact: UUID
     spoken = next((found for found in known.given if found.id == consent_fact and found.source is Source.CONSULTATION), None)
     if spoken is None or not set(units) - spoken.recipients:
         return
-    wider = replace(spoken, recipients=spoken.recipients | frozenset(units))
-    await consent_store.add_recipients(tx, wider)
-    tx.publish(consent.given(wider))
+    wider = widened(known, spoken, units, local_day(tx.now))
+    if wider.recipients != spoken.recipients:
+        await consent_store.add_recipients(tx, wider)
+        tx.publish(consent.given(wider))
 
 
 async def states_for(handle: Read, one: Consultation, units: Collection[UnitCode], at: datetime) -> dict[UnitCode, ConsentState]:

@@ -9,13 +9,13 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from services.intake import consent_store, following, household_store, spoken
 from services.intake.consultation import Consultation, Content, Reception, StaffRef, WithdrawReason
-from services.intake.outcome import Outcome
 from services.intake.parameters import Parameters, parameters_on
 from services.intake.receipt_number import fiscal_year, local_day, receipt_number
 from services.intake.sheet import Visitor
 from services.intake.tables import consultation, consultation_history, draft, early_answer, fact, not_same_household, receipt_counter, referral
 from shared.contracts.case import FactRecorded
 from shared.contracts.consultation import ConsentState, Urgency
+from shared.contracts.decision import Outcome
 from shared.contracts.event import ConsultationId, HouseholdId, MemberId
 from shared.contracts.referral import ReferralMade
 from shared.runtime.database import Read, Transaction

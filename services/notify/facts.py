@@ -8,8 +8,10 @@ from uuid import UUID
 
 from services.notify.grounds import Agreement
 from services.notify.household import Case, Consultation, Fact, HouseholdFacts, Member, Referral, ReferralState, Watch, Withdrawal
+from shared.contracts import consent_said
 from shared.contracts.case import CaseClosed, CaseOpened, CaseState, CaseStateChanged, FactRecorded, FactRetracted
 from shared.contracts.consent import ConsentGiven, ConsentWithdrawn, ReceiptsMissed
+from shared.contracts.consent_said import Said
 from shared.contracts.consultation import ConsentState, ConsultationReceived, ConsultationWithdrawn
 from shared.contracts.event import Event
 from shared.contracts.household import Area, HouseholdRegistered, MemberCorrected, MemberJoined, MemberLeft
@@ -144,7 +146,7 @@ def _fact(household: HouseholdFacts, event: FactRecorded | FactRetracted, told: 
     fact = Fact(
         event.fact_id, event.member_id, event.kind, event.value, event.since, event.as_of, event.confidence, told.unit, told.at, event.legal_basis,
     )  # fmt: skip
-    return _spoken(replace(household, facts=_put(household.facts, fact)), fact)
+    return _spoken(replace(household, facts=_put(household.facts, fact)), consent_said.by_fact(event, told.unit, told.at))
 
 
 def _took_back(household: HouseholdFacts, fact_id: UUID) -> HouseholdFacts:
@@ -153,14 +155,12 @@ def _took_back(household: HouseholdFacts, fact_id: UUID) -> HouseholdFacts:
     return replace(household, facts=_without(household.facts, fact_id), said=said, retracted=household.retracted | {fact_id})
 
 
-def _spoken(household: HouseholdFacts, fact: Fact) -> HouseholdFacts:
-    """窓口で聞いた同意は、相手を限らない。受付で聞いた同意は、つないだ窓口だけが相手なので、同じ番号の同意（ConsentGiven）が言う。"""
-    if fact.kind != "consent" or fact.member_id is None or fact.value == ConsentState.NOT_ASKED:
+def _spoken(household: HouseholdFacts, said: Said | None) -> HouseholdFacts:
+    """窓口で聞いた同意は、相手を限らない。"""
+    if said is None or said.state is ConsentState.NOT_ASKED:
         return household
-    given = fact.value == ConsentState.GIVEN
-    if given and fact.source == "intake":
-        return household
-    return _said(household, Agreement(fact.id, fact.member_id, given, None, fact.as_of, None, fact.recorded_at))
+    given = said.state is ConsentState.GIVEN
+    return _said(household, Agreement(said.source_id, said.member_id, given, None, said.as_of, None, said.said_at))
 
 
 def _word(event: ConsentGiven | ConsentWithdrawn, told: Told) -> Agreement:

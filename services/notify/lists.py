@@ -13,7 +13,7 @@ from services.notify import store
 from services.notify.grounds import Eyes
 from services.notify.household import HouseholdFacts
 from services.notify.notice import seen
-from services.notify.sight import eyes, sees
+from services.notify.sight import eyes, in_inbox, is_theirs
 from services.notify.store import AlertNotFound, read_alert, read_facts
 from services.notify.tables import alert as a
 from services.notify.tables import household as h
@@ -65,26 +65,26 @@ _NUMBER = text("update inbox_change set number = nextval('inbox_number') where n
 async def inbox(rd: Read, wanted: Filter) -> list[Known]:
     """重い順、期限の近い順。閉じたものは新しい順。"""
     order = [a.c.closed_at.desc()] if wanted.closed else [a.c.severity, a.c.due, a.c.id]
-    query = select(*_KNOWN).select_from(_FROM).where(and_(*wanted.where(), sees(rd))).order_by(*order)
+    query = select(*_KNOWN).select_from(_FROM).where(and_(*wanted.where(), in_inbox(rd))).order_by(*order)
     return _shown(await rd.rows(query.limit(PAGE).offset(PAGE * (wanted.page - 1))), eyes(rd))
 
 
 async def count(rd: Read, wanted: Filter) -> int:
-    found: int = await rd.scalar(select(func.count()).select_from(_FROM).where(and_(*wanted.where(), sees(rd))))
+    found: int = await rd.scalar(select(func.count()).select_from(_FROM).where(and_(*wanted.where(), in_inbox(rd))))
     return found
 
 
 async def counts(rd: Read) -> dict[tuple[str, str], int]:
     """開いている気づきの数、(重さ, 状態) ごと。"""
-    query = select(a.c.severity, a.c.state, func.count().label("n")).select_from(_FROM).where(a.c.is_open, sees(rd))
+    query = select(a.c.severity, a.c.state, func.count().label("n")).select_from(_FROM).where(a.c.is_open, in_inbox(rd))
     return {(row.severity, row.state): row.n for row in await rd.rows(query.group_by(a.c.severity, a.c.state))}
 
 
 async def one(rd: Read, alert_id: UUID) -> Known:
-    """読む人に開いていない気づきは、ない気づきと同じ。"""
+    """読む人の受信箱に入らない気づきは、ない気づきと同じ。"""
     row = await rd.row(select(*_KNOWN).select_from(_FROM).where(a.c.id == alert_id))
     known = shown(_known(row), eyes(rd)) if row else None
-    if known is None:
+    if known is None or not is_theirs(rd, known.alert.to):
         raise AlertNotFound
     return known
 
@@ -96,21 +96,15 @@ async def of_household(rd: Read, household_id: UUID) -> list[Known]:
     return [known for alert in latest if (known := shown(Known(alert, household), eyes(rd)))]
 
 
-async def addressed_to(rd: Read, units: Sequence[str]) -> list[Known]:
-    """その窓口あての、開いている気づき。"""
-    query = select(*_KNOWN).select_from(_FROM).where(a.c.is_open, a.c.to_unit.in_(units), sees(rd))
-    return _shown(await rd.rows(query.order_by(a.c.severity, a.c.due).limit(PAGE)), eyes(rd))
-
-
 async def last_raised(rd: Read) -> datetime | None:
-    moment: datetime | None = await rd.scalar(select(func.max(a.c.raised_at)).select_from(_FROM).where(sees(rd)))
+    moment: datetime | None = await rd.scalar(select(func.max(a.c.raised_at)).select_from(_FROM).where(in_inbox(rd)))
     return moment
 
 
 async def last_number(rd: Read) -> int:
     """Of the changes this reader may see: a number that moves by itself would tell that something happened to a hidden household."""
     changed = c.join(a, a.c.id == c.c.alert_id).outerjoin(h, h.c.household_id == a.c.household_id)
-    query = select(c.c.number).select_from(changed).where(c.c.number.is_not(None), sees(rd)).order_by(c.c.number.desc()).limit(1)
+    query = select(c.c.number).select_from(changed).where(c.c.number.is_not(None), in_inbox(rd)).order_by(c.c.number.desc()).limit(1)
     number: int | None = await rd.scalar(query)
     return number or 0
 

@@ -10,7 +10,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from services.notify import lists, views
 from services.notify.lists import Change
 from services.notify.pages import Reader, parameters_for
-from services.notify.sight import eyes
+from services.notify.sight import eyes, is_theirs
 from services.notify.stream import Numbers
 from shared.desk import templates_for
 from shared.runtime import audit
@@ -56,6 +56,8 @@ async def _html(request: Request, change: Change, staff: Staff) -> str:
             return ""
         await put_on(rd, rights)
         rd.rights = rights
+        if not is_theirs(rd, change.known.alert.to):
+            return ""
         known = lists.shown(change.known, eyes(rd))
         if known is None and change.known.alert.reason != "unseen":
             return ""

@@ -10,9 +10,10 @@ from services.notify import alert as decide
 from services.notify import lists, store, views
 from services.notify.alert import Alert, Holder, Outcome
 from services.notify.deadlines import day_of
+from services.notify.household import Stage
 from services.notify.lists import Filter
 from services.notify.parameters import Parameters, parameters_on
-from services.notify.sight import eyes
+from services.notify.sight import eyes, eyes_with, is_theirs, oversees
 from shared.contracts.alert import DismissReason, Severity
 from shared.contracts.household import Area
 from shared.desk import is_fragment, redirect, render
@@ -20,18 +21,23 @@ from shared.runtime import audit
 from shared.runtime.announce import announced_units, unit_titles
 from shared.runtime.auth import Signed, Staff
 from shared.runtime.database import Rd, Read, Transaction, Tx
-from shared.runtime.policies import Gate
-from shared.runtime.problems import ChangedMeanwhile, FormIncomplete, NotFound, refusals
-from shared.runtime.rights import enters
+from shared.runtime.policies import Gate, Level
+from shared.runtime.problems import ChangedMeanwhile, FormIncomplete, NotAllowed, NotFound, refusals
+from shared.runtime.rights import Judged, enters
 
 router = APIRouter()
 
 Reader = Annotated[Staff, enters(Gate.READ_INBOX)]
-Coordinator = Annotated[Staff, enters(Gate.TRIAGE)]
+Answerer = Annotated[Staff, enters(Gate.TRIAGE)]
 Onlooker = Annotated[Staff, enters(Gate.READ_STRIP)]
 Revision = Annotated[int, Form()]
 #: where the button stood: in the row, or in the detail
 Place = Annotated[str, Form()]
+
+
+class OnlyThroughGlass(NotAllowed):
+    code = "only_through_glass"
+    sentence = "緊急閲覧で開いた気づきは、見るだけです。確かめる・閉じるのは、あて先の窓口の人に頼んでください。"
 
 
 class AskedAlone(NotFound):
@@ -47,15 +53,21 @@ def parameters_for(request: Request, handle: Read) -> Parameters:
 
 
 @router.get("/", response_class=HTMLResponse)
-async def today(request: Request, staff: Signed, rd: Rd) -> HTMLResponse:
-    """だれでも開ける。センターには開いている気づき、ほかの職員には自分の窓口あての気づきと入口。"""
+async def today(request: Request, staff: Signed, rd: Rd, rights: Judged) -> HTMLResponse:
+    """だれでも開ける。受信箱のある職員には開いている気づき、だれにも仕事の入口。"""
     given, titles = parameters_for(request, rd), await unit_titles(rd)
-    sees_inbox = bool(staff.roles & {"coordinator", "manager"})
-    found = await lists.inbox(rd, Filter()) if sees_inbox else await lists.addressed_to(rd, await _own_units(rd, staff))
-    rows = [views.row(one, titles, rd.now, given) for one in found]
+    has_inbox = rights.enters(Gate.READ_INBOX)
+    rows = [views.row(one, titles, rd.now, given) for one in await lists.inbox(rd, Filter())] if has_inbox else []
     if rows:
         await audit.record(rd, staff, "list", "alert", "home", households=[row.alert.household_id for row in rows[:5]], returned=("alerts",))
-    context = {"rows": rows[:5], "counts": await _by_severity(rd), "sees_inbox": sees_inbox, "today": day_of(rd.now), "count": len(rows)}
+    context = {
+        "rows": rows[:5],
+        "counts": await _by_severity(rd),
+        "has_inbox": has_inbox,
+        "own": not oversees(rd),
+        "today": day_of(rd.now),
+        "count": len(rows),
+    }
     return render(request, "home.html", context)
 
 
@@ -66,13 +78,13 @@ async def today(request: Request, staff: Signed, rd: Rd) -> HTMLResponse:
 async def inbox(request: Request, staff: Reader, rd: Rd, wanted: Annotated[Filter, Query()]) -> HTMLResponse:
     shown = await _inbox(request, rd, wanted)
     await audit.record(rd, staff, "list", "alert", "inbox", households=_listed(shown), returned=("alerts",))
-    return render(request, "inbox.html", shown | {"opened": None, **_choices(staff)})
+    return render(request, "inbox.html", shown | {"opened": None, **_choices(rd)})
 
 
 @router.get("/inbox/alerts/{alert_id}", response_class=HTMLResponse, responses=refusals(store.AlertNotFound))
 async def open_alert(request: Request, alert_id: UUID, staff: Reader, rd: Rd) -> HTMLResponse:
     known = await lists.one(rd, alert_id)
-    shown = await _opened(request, rd, staff, known)
+    shown = await _opened(request, rd, known)
     whole = {} if is_fragment(request) else await _inbox(request, rd, Filter(closed=not known.alert.state.is_open))
     household_id, given = known.alert.household_id, ("alerts", "involvement")
     await audit.record(rd, staff, "view", "alert", alert_id, household_id=household_id, households=_listed(whole), returned=given, purpose="triage")
@@ -98,29 +110,29 @@ def _addressee(opened: views.Row) -> dict[str, str]:
 
 
 @router.post("/inbox/alerts/{alert_id}/acknowledge", responses=refusals(decide.AlertIsClosed, ChangedMeanwhile))
-async def acknowledge(request: Request, alert_id: UUID, revision: Revision, staff: Coordinator, tx: Tx, place: Place = "row") -> Response:
+async def acknowledge(request: Request, alert_id: UUID, revision: Revision, staff: Answerer, tx: Tx, place: Place = "row") -> Response:
     alert = await _to_change(tx, alert_id)
     return await _save(request, tx, staff, place, "acknowledge", alert, decide.acknowledge(alert, revision=revision, at=tx.now))
 
 
 @router.post("/inbox/alerts/{alert_id}/take", responses=refusals(decide.AlertIsClosed, ChangedMeanwhile))
-async def take(request: Request, alert_id: UUID, revision: Revision, staff: Coordinator, tx: Tx, place: Place = "row") -> Response:
+async def take(request: Request, alert_id: UUID, revision: Revision, staff: Answerer, tx: Tx, place: Place = "row") -> Response:
     alert = await _to_change(tx, alert_id)
     return await _save(request, tx, staff, place, "take", alert, decide.take(alert, by=Holder(staff.sub, staff.name), revision=revision, at=tx.now))
 
 
 @router.post("/inbox/alerts/{alert_id}/dismiss", responses=refusals(decide.AlertIsClosed, ChangedMeanwhile, FormIncomplete))
 async def dismiss(
-    request: Request, alert_id: UUID, revision: Revision, staff: Coordinator, tx: Tx, reason: Annotated[str, Form()] = "", place: Place = "row"
+    request: Request, alert_id: UUID, revision: Revision, staff: Answerer, tx: Tx, reason: Annotated[str, Form()] = "", place: Place = "row"
 ) -> Response:
     alert = await _to_change(tx, alert_id)
     if reason not in set(DismissReason):
-        return await _reason_missing(request, tx, staff, alert)
+        return await _reason_missing(request, tx, alert)
     return await _save(request, tx, staff, place, "dismiss", alert, decide.dismiss(alert, DismissReason(reason), revision=revision, at=tx.now))
 
 
 @router.post("/inbox/alerts/{alert_id}/done", responses=refusals(decide.AlertIsClosed, ChangedMeanwhile))
-async def done(request: Request, alert_id: UUID, revision: Revision, staff: Coordinator, tx: Tx, place: Place = "row") -> Response:
+async def done(request: Request, alert_id: UUID, revision: Revision, staff: Answerer, tx: Tx, place: Place = "row") -> Response:
     alert = await _to_change(tx, alert_id)
     return await _save(request, tx, staff, place, "done", alert, decide.finish(alert, revision=revision, at=tx.now))
 
@@ -134,14 +146,14 @@ async def household_alerts(request: Request, household_id: UUID, staff: Onlooker
     if not is_fragment(request):
         raise AskedAlone
     involved = {one.unit for one in (await store.known(rd, household_id)).seen_by(eyes(rd)).involvement()}
-    may_see = bool(staff.roles & {"coordinator", "manager", "outreach"}) or bool(involved & set(await _own_units(rd, staff)))
+    may_see = oversees(rd) or "outreach" in staff.roles or bool(involved & eyes(rd).units)
     found = await lists.of_household(rd, household_id) if may_see else []
     told = ("alerts",) if may_see else ()
     await audit.record(rd, staff, "view", "household_alerts", household_id, household_id=household_id, returned=told, purpose="case")
     titles, given = await unit_titles(rd), parameters_for(request, rd)
     rows = [views.row(one, titles, rd.now, given) for one in found]
     rows.sort(key=lambda one: (not one.alert.state.is_open, one.alert.severity, one.alert.due))
-    context = {"rows": rows, "may_see": may_see, "sees_inbox": bool(staff.roles & {"coordinator", "manager"}), "now": rd.now}
+    context = {"rows": rows, "may_see": may_see, "linked": {one.alert.id for one in rows if is_theirs(rd, one.alert.to)}, "now": rd.now}
     return render(request, "household_alerts.html", context)
 
 
@@ -149,9 +161,13 @@ async def household_alerts(request: Request, household_id: UUID, staff: Onlooker
 
 
 async def _to_change(tx: Transaction, alert_id: UUID) -> Alert:
-    """根拠をそろえたまま、変えるために読む。押した人に開いていない気づきは、ない。"""
-    await lists.one(tx, alert_id)
-    return await store.alert(tx, alert_id, to_change=True)
+    """根拠をそろえたまま、変えるために読む。押した人の受信箱にない気づきは、ない。Raises AlertNotFound, OnlyThroughGlass."""
+    known = await lists.one(tx, alert_id)
+    found = await store.alert(tx, alert_id, to_change=True)
+    usual = tx.rights.without_glass if tx.rights else None
+    if usual and not (usual.may(Level.KNOW, found.household_id) and lists.shown(views.Known(found, known.household), eyes_with(usual))):
+        raise OnlyThroughGlass
+    return found
 
 
 async def _save(request: Request, tx: Transaction, staff: Staff, place: str, action: str, before: Alert, outcome: Outcome) -> Response:
@@ -163,25 +179,33 @@ async def _save(request: Request, tx: Transaction, staff: Staff, place: str, act
     if not is_fragment(request):
         return redirect(request, f"/inbox/alerts/{before.id}")
     known = await lists.one(tx, before.id)
-    return render(request, "inbox.html", {**await _opened(request, tx, staff, known), "place": place}, block="saved")
+    return render(request, "inbox.html", {**await _opened(request, tx, known), "place": place}, block="saved")
 
 
-async def _reason_missing(request: Request, tx: Transaction, staff: Staff, alert: Alert) -> Response:
+async def _reason_missing(request: Request, tx: Transaction, alert: Alert) -> Response:
     """欄に理由を返す。次に同じ気づきが出たとき、選んだ理由を見せるので、空では閉じられない。"""
     errors = {"reason": "見送りの理由を選んでください。"}
     if not is_fragment(request):
         raise FormIncomplete(errors["reason"], fields=errors)
-    shown = await _opened(request, tx, staff, await lists.one(tx, alert.id))
+    shown = await _opened(request, tx, await lists.one(tx, alert.id))
     return render(request, "inbox.html", {**shown, "errors": errors, "place": "detail"}, block="saved", status=422)
 
 
-async def _opened(request: Request, handle: Read, staff: Staff, known: views.Known) -> dict[str, object]:
+async def _opened(request: Request, handle: Read, known: views.Known) -> dict[str, object]:
     """右の一枚: この気づきと、同じ世帯のほかの気づき。"""
     titles, given = await unit_titles(handle), parameters_for(request, handle)
     latest = await lists.of_household(handle, known.alert.household_id)
-    others = [views.row(one, titles, handle.now, given) for one in latest if one.alert.id != known.alert.id]
+    others = [views.row(one, titles, handle.now, given) for one in latest if one.alert.id != known.alert.id and is_theirs(handle, one.alert.to)]
     others.sort(key=lambda row: (not row.alert.state.is_open, row.alert.severity, row.alert.raised_at))
-    return {"opened": views.row(known, titles, handle.now, given), "others": others, **_choices(staff)}
+    case = "" if oversees(handle) else await _case_at_their_desk(handle, known)
+    return {"opened": views.row(known, titles, handle.now, given), "others": others, "case": case, **_choices(handle)}
+
+
+async def _case_at_their_desk(handle: Read, known: views.Known) -> str:
+    """あて先の窓口の、その世帯のケース。氏名はそこにある。まだケースのない世帯なら空。"""
+    desk = next((one for one in await announced_units(handle) if one.unit == known.alert.to and one.welfare_domain), None)
+    has_case = any(one.unit == known.alert.to and one.stage is not Stage.REFERRED for one in known.household.involvement())
+    return f"{desk.base}/households/{known.alert.household_id}" if desk and has_case else ""
 
 
 async def _inbox(request: Request, rd: Read, wanted: Filter) -> dict[str, object]:
@@ -209,16 +233,11 @@ def _listed(shown: dict[str, object]) -> list[UUID]:
     return [row.alert.household_id for row in rows]
 
 
-def _choices(staff: Staff) -> dict[str, object]:
-    return {"may_act": "coordinator" in staff.roles, "errors": {}, "reasons": [(one.value, one.label) for one in DismissReason]}
+def _choices(handle: Read) -> dict[str, object]:
+    acts = handle.rights is not None and handle.rights.enters(Gate.TRIAGE)
+    return {"may_act": acts, "own": not oversees(handle), "errors": {}, "reasons": [(one.value, one.label) for one in DismissReason]}
 
 
 async def _by_severity(rd: Read) -> list[tuple[Severity, int]]:
     counted = await lists.counts(rd)
     return [(severity, sum(n for (code, _), n in counted.items() if code == severity)) for severity in Severity]
-
-
-async def _own_units(rd: Read, staff: Staff) -> list[str]:
-    """職員が働く窓口のユニット。見守りの職員には見守りの窓口。"""
-    own = [unit.unit for unit in await announced_units(rd) if unit.welfare_domain in staff.domains]
-    return own + (["outreach"] if "outreach" in staff.roles else [])

@@ -3,12 +3,14 @@
 The SQL says the same as `notice.seen` and `grounds.agreed_with`, for lists and counts (tests/rights/test_alert_readers.py compares them).
 """
 
-from sqlalchemy import ColumnElement, text
+from sqlalchemy import ColumnElement, and_, text
 
 from services.notify.grounds import Eyes, eyes_of, purposes_for
+from services.notify.tables import alert
+from shared.desk.wareki import japan_day
 from shared.runtime.database import Read
-from shared.runtime.policies import Level, Reader
-from shared.runtime.ticket import japan_day
+from shared.runtime.policies import Gate, Level, Reader
+from shared.runtime.rights import Rights
 
 _SAID = """jsonb_to_recordset(household.facts -> 'said')
   {0}(id uuid, member_id uuid, given boolean, recipients text[], since date, until date, said_at timestamptz,
@@ -35,11 +37,27 @@ _SEES = f"""(
 
 def eyes(handle: Read) -> Eyes:
     """この取引で読む人の目。だれでもなければ、何も見えない。"""
-    rights = handle.rights
-    if rights is None:
-        return eyes_of(Reader(frozenset()), japan_day(handle.now.timestamp()))
+    return eyes_with(handle.rights) if handle.rights else eyes_of(Reader(frozenset()), japan_day(handle.now))
+
+
+def eyes_with(rights: Rights) -> Eyes:
     glasses = (one for one, standing in rights.special.items() if standing.glass and rights.may(Level.SUMMARY, one))
     return eyes_of(rights.reader, rights.today, glasses)
+
+
+def oversees(handle: Read) -> bool:
+    """センターと管理者の受信箱には、どの窓口あての気づきも入る。"""
+    return handle.rights is not None and handle.rights.enters(Gate.OVERSEE_ALERTS)
+
+
+def is_theirs(handle: Read, to: str) -> bool:
+    """`to` あての気づきが、この読み手の受信箱に入るか。"""
+    return oversees(handle) or to in eyes(handle).units
+
+
+def in_inbox(handle: Read) -> ColumnElement[bool]:
+    """A condition on `alert`, left joined with `household`: what the reader's inbox holds."""
+    return sees(handle) if oversees(handle) else and_(alert.c.to_unit.in_(sorted(eyes(handle).units)), sees(handle))
 
 
 def sees(handle: Read) -> ColumnElement[bool]:

@@ -8,8 +8,8 @@ from uuid import UUID
 from fastapi import Depends, Request
 from starlette.datastructures import FormData
 
-from services.outreach.outcome import StaffRef
 from services.outreach.parameters import rules_on
+from services.outreach.staff import StaffRef
 from services.outreach.watch import Rules
 from shared.runtime.auth import Staff
 from shared.runtime.database import Read

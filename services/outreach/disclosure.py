@@ -3,10 +3,9 @@
 from uuid import UUID
 
 from services.outreach import identity
-from services.outreach.identity import Question
 from services.outreach.referral import Referral
 from services.outreach.watch import Watch
-from shared.contracts.disclosure import NOT_YET, Disclosure, DisclosureRequest
+from shared.contracts.disclosure import NOT_YET, Disclosure, DisclosureRequest, Question
 from shared.contracts.event import HouseholdId, LegalBasis, ReferralId
 from shared.messaging import Intent, WorkerContext
 from shared.runtime.database import Transaction
@@ -31,8 +30,8 @@ def about_watch(watch: Watch) -> Question:
 
 async def ask(tx: Transaction, question: Question, *, why: str = "") -> None:
     """Leaves the question to the worker. The same question is asked once; `why` makes it a new one."""
-    await identity.asked(tx, question)
-    payload = {"question": question.question_id, "household": question.household_id, "basis": question.legal_basis.value}
+    basis = await identity.COPIES.asked(tx, question)
+    payload = {"question": question.question_id, "household": question.household_id, "basis": basis.value}
     tx.intend(KIND, f"{question.question_id}{why and ':'}{why}", payload | ({"referral": question.referral_id} if question.referral_id else {}))
 
 
@@ -41,7 +40,7 @@ async def ask_intake(intent: Intent, context: WorkerContext) -> None:
     given = intent.payload
     question_id = UUID(given["question"])
     async with context.db.read() as rd:
-        if not await identity.is_wanted(rd, question_id):
+        if not await identity.COPIES.is_wanted(rd, question_id):
             return
     referral_id = ReferralId(UUID(given["referral"])) if "referral" in given else None
     request = DisclosureRequest(
@@ -55,4 +54,4 @@ async def ask_intake(intent: Intent, context: WorkerContext) -> None:
     if referral_id and answer.refused in NOT_YET:
         raise NotYetKnown
     async with context.db.transaction() as tx:
-        await identity.keep(tx, question_id, answer)
+        await identity.COPIES.keep(tx, question_id, answer)

@@ -1,20 +1,16 @@
 """What outreach does with what it hears: a referral arrives or is withdrawn, a household changes, somebody takes a consent back."""
 
-from uuid import uuid5
-
-from services.outreach import consents, disclosure, erasure, heard, identity, referral, store, withdrawal
-from services.outreach.consents import Change
-from services.outreach.identity import Asking
-from shared.contracts.case import FactRecorded, FactRetracted
+from services.outreach import consents, disclosure, erasure, heard, identity, referral, store
+from services.outreach.withdrawal import AGREEMENTS
 from shared.contracts.consultation import ConsultationReceived, ConsultationWithdrawn
 from shared.contracts.household import HouseholdRegistered, MemberCorrected, MemberJoined, MemberLeft
 from shared.contracts.protection import ProtectionDeclared
 from shared.contracts.referral import ReferralAccepted, ReferralDeclined, ReferralHeld, ReferralMade
 from shared.messaging import Envelope, Handlers, Kept
+from shared.runtime.agreements import hear_agreements
 from shared.runtime.database import Transaction
 from shared.runtime.unusual import Relation
 
-UNIT = "outreach"
 #: この窓口の世帯: 見守りかつなぎ票がある
 RELATION = Relation(
     "select household_id from watch where household_id = any(:households)"
@@ -38,9 +34,7 @@ def outreach_handlers() -> Handlers:
     handlers.on(MemberLeft)(told.fed_by(MemberLeft)(member_left))
     handlers.on(ReferralMade)(referral_made)
     handlers.on(ConsultationWithdrawn)(consultation_withdrawn)
-    handlers.on(FactRecorded)(fact_recorded)
-    handlers.on(FactRetracted)(fact_retracted)
-    withdrawal.register(handlers)
+    hear_agreements(handlers, AGREEMENTS)
     erasure.register(handlers)
     return handlers
 
@@ -54,7 +48,7 @@ async def place_hidden(tx: Transaction, event: ProtectionDeclared, envelope: Env
 
 
 async def contact_forgotten(tx: Transaction, event: ProtectionDeclared, envelope: Envelope) -> None:
-    await identity.forget_place(tx, event.household_id)
+    await identity.COPIES.forget_place(tx, event.household_id)
 
 
 async def member_joined(tx: Transaction, event: MemberJoined | MemberCorrected, envelope: Envelope) -> None:
@@ -63,7 +57,7 @@ async def member_joined(tx: Transaction, event: MemberJoined | MemberCorrected, 
 
 async def ask_again(tx: Transaction, event: MemberJoined | MemberCorrected, envelope: Envelope) -> None:
     """Somebody new, or somebody we were told the name of has changed: ask again, on the same ground."""
-    known = await identity.newest_question(tx, event.household_id, Asking.RECEIVED)
+    known = await identity.newest_told(tx, event.household_id)
     if known:
         await disclosure.ask(tx, known, why=str(envelope.id))
 
@@ -73,13 +67,12 @@ async def member_left(tx: Transaction, event: MemberLeft, envelope: Envelope) ->
 
 
 async def referral_made(tx: Transaction, event: ReferralMade, envelope: Envelope) -> None:
-    if event.to != UNIT:
+    if event.to != consents.UNIT:
         return
     arrived = referral.arrive(event, envelope.source)
     if await store.add_referral(tx, arrived):
+        await AGREEMENTS.hear_beside(tx, event, envelope.source, envelope.time)
         await disclosure.ask(tx, disclosure.about_referral(arrived))
-        for said in consents.by_referral(arrived, envelope.time):
-            await consents.say(tx, said)
 
 
 async def consultation_withdrawn(tx: Transaction, event: ConsultationWithdrawn, envelope: Envelope) -> None:
@@ -88,22 +81,5 @@ async def consultation_withdrawn(tx: Transaction, event: ConsultationWithdrawn, 
     for waiting in ours:
         await store.save_referral(tx, referral.withdraw(waiting))
         await identity.forget(tx, waiting.household_id, gone=waiting.referral_id)
-    taken_back = [await consents.take_back(tx, source_id) for source_id in await store.of_consultation(tx, event.consultation_id)]
-    if change := max(taken_back, default=Change.NOTHING):
-        await consents.settle(tx, event.household_id, change, why=event.consultation_id)
-
-
-async def fact_recorded(tx: Transaction, event: FactRecorded, envelope: Envelope) -> None:
-    """Of what reception was told, this desk hears only the consent: whose it is, and that it changed."""
-    said = consents.by_fact(event, envelope.time)
-    if said is None:
-        return
-    await store.watches_to_change(tx, event.household_id)  # a watch that is being planned is planned first
-    if change := await consents.say(tx, said):
-        await consents.settle(tx, event.household_id, change, why=event.fact_id)
-
-
-async def fact_retracted(tx: Transaction, event: FactRetracted, envelope: Envelope) -> None:
-    await store.watches_to_change(tx, event.household_id)
-    if change := await consents.take_back(tx, event.fact_id):
-        await consents.settle(tx, event.household_id, change, why=uuid5(event.fact_id, "retracted"))
+    sources = await store.of_consultation(tx, event.consultation_id)
+    await AGREEMENTS.take_back(tx, event.household_id, sources, why=event.consultation_id)

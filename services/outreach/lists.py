@@ -8,15 +8,14 @@ from sqlalchemy import text
 
 from services.outreach import access
 from services.outreach.heard import age_about
-from services.outreach.identity import asking_of
-from services.outreach.outcome import JST, japan_day
 from services.outreach.referral import ReferralState
 from shared.contracts.consent_uses import Use, wanted
 from shared.contracts.consultation import ConsentState, Urgency
+from shared.contracts.disclosure import asking_of
 from shared.contracts.household import Area, LeavingReason, MemberRole
 from shared.contracts.referral import DeclineReason
 from shared.contracts.visit import CheckInOutcome
-from shared.desk.wareki import age_on
+from shared.desk.wareki import JST, age_on, japan_day
 from shared.runtime.database import Read
 
 PAGE = 50

@@ -4,8 +4,9 @@ from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 
-from services.outreach.outcome import Outcome, StaffRef
+from services.outreach.staff import StaffRef
 from shared.contracts.consultation import ConsentState, Urgency
+from shared.contracts.decision import Outcome
 from shared.contracts.event import ConsultationId, HouseholdId, LegalBasis, MemberId, ReferralId
 from shared.contracts.referral import DeclineReason, ReferralAccepted, ReferralDeclined, ReferralHeld, ReferralMade
 from shared.runtime.problems import Refusal

@@ -12,8 +12,8 @@ from starlette.datastructures import FormData
 from services.outreach import access, consents, disclosure, heard, identity, spoken, store, views
 from services.outreach import watch as watches
 from services.outreach.access import Form, Writer
-from services.outreach.outcome import Outcome, StaffRef
 from services.outreach.referral import Referral
+from services.outreach.staff import StaffRef
 from services.outreach.typed import OPEN_AGAIN, Typed
 from services.outreach.watch import (
     AlreadyWatched,
@@ -27,6 +27,10 @@ from services.outreach.watch import (
     Watch,
     WatchHasEnded,
 )
+from services.outreach.withdrawal import AGREEMENTS
+from shared.contracts import consent_said
+from shared.contracts.decision import Outcome
+from shared.contracts.disclosure import Question
 from shared.contracts.event import HouseholdId, MemberId
 from shared.contracts.visit import CheckInOutcome, WatchTier
 from shared.desk import redirect, render
@@ -142,10 +146,9 @@ async def _consent_heard(at: Sitting, watch: Watch) -> None:
     known = [one.member_id for one in await heard.members(at.tx, watch.household_id)]
     said = spoken.Heard(fact_id, watch.household_id, MemberId(member) if member else None, at.typed.choice("word", spoken.Word), on)
     event = spoken.hear(said, known, at.typed.today)
-    if await consents.is_said(at.tx, fact_id):
+    if await consents.WORDS.is_said(at.tx, fact_id):
         return  # the second press of the button
-    if (word := consents.by_fact(event, at.tx.now)) and (change := await consents.say(at.tx, word)):
-        await consents.settle(at.tx, watch.household_id, change, why=fact_id)
+    await AGREEMENTS.hear(at.tx, consent_said.by_fact(event, consents.UNIT, at.tx.now), why=fact_id)
     at.tx.publish(event)
     await audit.record(at.tx, at.staff, "withdraw", "consent", fact_id, household_id=watch.household_id, purpose="watch", legal_basis=spoken.BASIS)
 
@@ -212,7 +215,7 @@ async def _member(at: Sitting, household_id: HouseholdId) -> MemberId | None:
     return MemberId(chosen)
 
 
-async def _ground(tx: Transaction, watch: Watch) -> identity.Question:
+async def _ground(tx: Transaction, watch: Watch) -> Question:
     """氏名を尋ねる根拠: 受理したつなぎ、なければ見守り。"""
     accepted = await store.accepted_referral_of(tx, watch.household_id)
     return disclosure.about_referral(accepted) if accepted else disclosure.about_watch(watch)

@@ -9,10 +9,11 @@ from sqlalchemy import Row, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from services.outreach import tables
-from services.outreach.outcome import Outcome, StaffRef
 from services.outreach.referral import Referral, ReferralState
+from services.outreach.staff import StaffRef
 from services.outreach.watch import CheckIn, Watch
 from shared.contracts.consultation import ConsentState, Urgency
+from shared.contracts.decision import Outcome
 from shared.contracts.event import ConsultationId, HouseholdId, LegalBasis, MemberId
 from shared.contracts.referral import DeclineReason
 from shared.contracts.visit import CheckInOutcome, WatchTier
@@ -93,6 +94,11 @@ async def watched_for(handle: Read, state: Watch) -> tuple[MemberId, ...]:
     """世帯の見守りなら、もとになったつなぎの人たち。"""
     row = await handle.row(select(r.c.member_ids).where(r.c.plan_id == state.plan_id))
     return tuple(row.member_ids) if row else ()
+
+
+async def was_watched(handle: Read, household_id: HouseholdId) -> bool:
+    """見守りの記録があるか（終わったものも）: 保存期間が終わるまで残る。"""
+    return await handle.scalar(select(w.c.plan_id).where(w.c.household_id == household_id).limit(1)) is not None
 
 
 async def is_recorded(tx: Transaction, check_in_id: UUID) -> bool:

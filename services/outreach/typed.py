@@ -9,8 +9,7 @@ from uuid import UUID
 
 from starlette.datastructures import FormData
 
-from services.outreach.outcome import JST, japan_day
-from shared.desk.wareki import DateUnreadable, parse_date
+from shared.desk.wareki import JST, DateUnreadable, japan_day, parse_date
 from shared.runtime.problems import FormIncomplete, Refusal
 
 E = TypeVar("E", bound=StrEnum)

@@ -10,7 +10,6 @@ from fastapi import Request
 from services.outreach import access, consents, heard, identity, lists, parameters, store
 from services.outreach.identity import Identity
 from services.outreach.lists import Show, due_words
-from services.outreach.outcome import JST, japan_day
 from services.outreach.referral import Referral
 from services.outreach.spoken import Word
 from services.outreach.typed import FRESH, Again
@@ -20,7 +19,7 @@ from shared.contracts.consultation import ConsentState, Urgency
 from shared.contracts.event import HouseholdId, MemberId
 from shared.contracts.referral import DeclineReason
 from shared.contracts.visit import CheckInOutcome
-from shared.desk.wareki import age_on
+from shared.desk.wareki import JST, age_on, japan_day
 from shared.runtime.announce import unit_titles
 from shared.runtime.auth import Staff
 from shared.runtime.database import Read
@@ -116,7 +115,7 @@ async def plan_page(handle: Read, staff: Staff, household_id: HouseholdId, refer
 async def watch_page(request: Request, handle: Read, staff: Staff, watch: Watch, again: Again = FRESH) -> dict[str, Any]:
     """E2 安否確認。様式は check_in・tier・consent・end の四つ。"""
     shown = _common(handle, staff)
-    said, members = await consents.of_household(handle, watch.household_id), await heard.members(handle, watch.household_id)
+    said, members = await consents.WORDS.of_household(handle, watch.household_id), await heard.members(handle, watch.household_id)
     copy, whole = await identity.of_household(handle, watch.household_id), access.sees_whole(handle, watch.household_id)
     empty = dict.fromkeys(("outcome", "until", "on", "clock", "memo", "reason", "word", "heard_on"), "")
     names = {str(one.member_id): _name(copy, one.member_id, one.role.label) for one in members}

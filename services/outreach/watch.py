@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 
-from services.outreach.outcome import JST, Outcome, StaffRef, japan_day
+from services.outreach.staff import StaffRef
+from shared.contracts.decision import Outcome
 from shared.contracts.event import HouseholdId, LegalBasis, MemberId
 from shared.contracts.visit import CheckInOutcome, CheckInRecorded, WatchEnded, WatchPlanned, WatchTier
+from shared.desk.wareki import JST, japan_day
 from shared.runtime.problems import ChangedMeanwhile, Refusal
 
 

@@ -3,6 +3,8 @@
 Asked under a legal basis and a purpose, logged by the owner, kept by the asker only as long as the basis holds.
 """
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from uuid import UUID
@@ -29,6 +31,8 @@ class Refused(StrEnum):
 
 #: Refusals that time may cure: the referral or the household is on its way to intake. Ask again.
 NOT_YET = frozenset({Refused.UNKNOWN_REFERRAL, Refused.UNKNOWN_HOUSEHOLD})
+#: Refusals that say the ground is gone: what was copied on it goes, too. Any other refusal leaves the copy as it is.
+GROUND_GONE = frozenset({Refused.CONSENT_MISSING, Refused.WITHDRAWN, Refused.NOT_ADDRESSED})
 
 
 class DisclosureRequest(BaseModel):
@@ -69,3 +73,32 @@ class Disclosure(BaseModel):
     consultation_text: str | None = None
     receipt_no: str | None = None
     refused: Code | None = None
+
+
+class Asking(StrEnum):
+    ASKED = "asked"
+    RECEIVED = "received"
+    REFUSED = "refused"
+    NOT_ASKED = "not_asked"
+
+    @property
+    def sentence(self) -> str:
+        """氏名の写しがないときに、氏名の代わりに出す言葉。"""
+        return {
+            "asked": "氏名を受付に照会中", "received": "氏名の開示なし", "refused": "氏名の照会は受付に断られました", "not_asked": "氏名の写しなし",
+        }[self.value]  # fmt: skip
+
+
+def asking_of(states: Collection[str], none: Asking = Asking.NOT_ASKED) -> Asking:
+    """世帯についての照会がいくつもあれば、まだ返事を待つもの、届いたもの、断られたものの順に言う。一つもなければ `none`。"""
+    return next((state for state in Asking if state.value in states), none)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """受付への照会一つ。根拠にしたつなぎ（なければ、窓口がその番号で言うもの）ごとに一つ。"""
+
+    question_id: UUID
+    household_id: HouseholdId
+    legal_basis: LegalBasis
+    referral_id: ReferralId | None = None

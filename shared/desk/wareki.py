@@ -12,6 +12,11 @@ from datetime import date, datetime, timedelta, timezone
 JST = timezone(timedelta(hours=9), "JST")
 
 
+def japan_day(at: datetime) -> date:
+    """その時刻の日本の日付。"""
+    return at.astimezone(JST).date()
+
+
 @dataclass(frozen=True)
 class Era:
     name: str

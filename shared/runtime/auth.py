@@ -109,7 +109,7 @@ Signed = Annotated[Staff, Depends(signed_in)]
 
 def recently(minutes: int = 5) -> Any:
     """`Depends` that gives the Staff who proved within `minutes` who they are, else SignInAgain. For what cannot be taken back: an export,
-    a merge, break-glass, a changed rule. Put it on the page with the form as well, so that nothing is typed in vain."""
+    a merge, break-glass, a changed rule, an erasure. Put it on the page with the form as well, so that nothing is typed in vain."""
 
     def check(request: Request, staff: Signed) -> Staff:
         if time.time() - request.state.ticket.auth_time > minutes * 60:

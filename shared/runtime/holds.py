@@ -5,19 +5,18 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from uuid import UUID, uuid4
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
 
 from shared.contracts.event import HouseholdId, LegalBasis
 from shared.contracts.retention import HoldLifted, HoldPlaced, HoldReason
+from shared.desk.wareki import japan_day
 from shared.runtime import audit
 from shared.runtime.auth import Staff
 from shared.runtime.database import Read, Transaction
 from shared.runtime.problems import NotFound
 
 BASIS = LegalBasis.INTERNAL_69_2_2
-_JST = ZoneInfo("Asia/Tokyo")
 _PLACE = text(
     """
     insert into legal_hold (hold_id, household_id, reason, placed_on, placed_by) values (:hold_id, :household_id, :reason, :on, :by)
@@ -69,7 +68,7 @@ class HoldNotFound(NotFound):
 
 async def place(tx: Transaction, staff: Staff, household_id: HouseholdId, reason: HoldReason) -> UUID:
     """止めて、記録し、知らせる。一つの世帯に、理由ごとにいくつ置いてもよい。"""
-    hold_id, on = uuid4(), tx.now.astimezone(_JST).date()
+    hold_id, on = uuid4(), japan_day(tx.now)
     await tx.execute(_PLACE, {"hold_id": hold_id, "household_id": household_id, "reason": reason.value, "on": on, "by": staff.sub})
     await audit.record(tx, staff, "hold", "legal_hold", hold_id, household_id=household_id, purpose=reason.value)
     tx.publish(HoldPlaced(household_id=household_id, legal_basis=BASIS, hold_id=hold_id, reason=reason, placed_on=on))
@@ -81,7 +80,7 @@ async def lift(tx: Transaction, staff: Staff, hold_id: UUID, *, why: LiftReason)
     row = await tx.row(_ONE, {"hold_id": hold_id})
     if row is None or row.lifted_on is not None:
         raise HoldNotFound
-    on = tx.now.astimezone(_JST).date()
+    on = japan_day(tx.now)
     await tx.execute(_LIFT, {"hold_id": hold_id, "household_id": row.household_id, "reason": row.reason, "on": on, "by": staff.sub})
     await audit.record(tx, staff, "lift", "legal_hold", hold_id, household_id=row.household_id, purpose=why.value)
     tx.publish(HoldLifted(household_id=row.household_id, legal_basis=BASIS, hold_id=hold_id, lifted_on=on))

@@ -3,19 +3,18 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
 
 from shared.contracts.consent import ConsentWithdrawn
 from shared.contracts.event import Code, LegalBasis, UnitCode
 from shared.contracts.receipt import WithdrawalReceived
+from shared.desk.wareki import japan_day
 from shared.runtime.database import Transaction
 
 if TYPE_CHECKING:
     from shared.messaging import Envelope, Handlers
 
-_JST = ZoneInfo("Asia/Tokyo")
 _ANSWERED = text("select 1 from withdrawal_answered where withdrawal_id = :id")
 _ANSWER = text("insert into withdrawal_answered values (:id, :household, :removed, :kept, :now) on conflict do nothing")
 
@@ -51,5 +50,5 @@ def _receipt(event: ConsentWithdrawn, released: Released, tx: Transaction) -> Wi
         withdrawal_id=event.withdrawal_id,
         removed=released.removed,
         kept_under=released.kept_under,
-        done_on=tx.now.astimezone(_JST).date(),
+        done_on=japan_day(tx.now),
     )

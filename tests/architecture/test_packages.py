@@ -69,7 +69,12 @@ def test_a_wheel_carries_everything_that_git_tracks_in_its_folder(unit: Unit, wh
     assert all(name.startswith(unit.root.relative_to(TREE).as_posix()) for name in inside)
 
 
-@pytest.mark.parametrize(("installed", "unit"), [(unit, unit) for unit in UNITS], ids=[unit.code for unit in UNITS], indirect=["installed"])
+#: the other desks of a domain are the same program with another profile: theirs runs with the long ones
+ALIKE = {"cases-children", "cases-disability", "cases-poverty"}
+EACH = [pytest.param(unit, unit, id=unit.code, marks=[pytest.mark.slow] if unit.code in ALIKE else []) for unit in UNITS]
+
+
+@pytest.mark.parametrize(("installed", "unit"), EACH, indirect=["installed"])
 async def test_a_unit_starts_alone(installed: Path, unit: Unit, databases, own_nats, tmp_path: Path) -> None:
     database = await databases(unit.code)
     port = free_port()

@@ -86,7 +86,7 @@ class DeskUnderTest:
     async def told_who(self, referral_id: UUID, household: HouseholdId = HOUSEHOLD) -> None:
         """What intake answers, kept as the intent keeps it."""
         async with self.db.transaction() as tx:
-            await identity.keep(tx, ReferralId(referral_id), disclosed(household))
+            await identity.COPIES.keep(tx, ReferralId(referral_id), disclosed(household))
 
     async def get(self, path: str, staff: Staff = SATO, **headers: str) -> Response:
         return await self.client.get(self.base + path, headers=signed_cookies(staff, self.settings) | headers)

@@ -9,10 +9,11 @@ import pytest
 from services.cases.casework import approval, facts, refer
 from services.cases.casework.approval import AlreadySettled, NotApproved, NotYours, OwnRequest, ReasonMissing, Request, RequestState, WhyMissing
 from services.cases.casework.basis import HarmNotChecked
-from services.cases.casework.decision import Caseworker, Outcome
+from services.cases.casework.decision import Caseworker
 from services.cases.casework.facts import FactUnreadable
 from services.cases.elderly import PROFILE
 from shared.contracts.consultation import ConsentState
+from shared.contracts.decision import Outcome
 from shared.contracts.event import LegalBasis
 from tests.cases.builders import FAMILY, ITO, SATO, TODAY, a_case, an_entry, an_offer, rules
 

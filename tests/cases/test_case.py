@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.cases.casework import case as cases
-from services.cases.casework import consent
 from services.cases.casework.case import (
     PATH,
     TRANSITIONS,
@@ -21,6 +20,7 @@ from services.cases.casework.case import (
     WatchDateMissing,
 )
 from services.cases.casework.closing import EvaluationComesFirst, RepliesOutstanding, close
+from shared.contracts import consent_said
 from shared.contracts.case import CaseClosed, CaseOpened, CaseState, CaseStateChanged
 from shared.contracts.consultation import ConsentState, Urgency
 from shared.contracts.event import CaseId, LegalBasis
@@ -148,7 +148,7 @@ def test_an_old_page_changes_nothing() -> None:
 )
 def test_consent_heard_anew_changes_the_ground_of_what_is_said_from_now_on(said: str, basis: LegalBasis) -> None:
     before = a_case(legal_basis=LegalBasis.CONSENT, consent=ConsentState.GIVEN)
-    case = cases.agreed(before, {MOTHER: consent.state_of(said)}, otherwise=LegalBasis.INTERNAL_69_2_2)
+    case = cases.agreed(before, {MOTHER: consent_said.state_of(said)}, otherwise=LegalBasis.INTERNAL_69_2_2)
     assert case.legal_basis is basis
 
 

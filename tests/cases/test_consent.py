@@ -1,20 +1,22 @@
 """同意は一人ずつ: 一人の同意はほかの人に及ばず、なくなれば根拠も氏名の写しもなくなる。"""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from services.cases.casework import consent, identity
+from services.cases.casework import identity
+from shared.contracts import consent_said
 from shared.contracts.case import FactRecorded, FactRetracted
+from shared.contracts.consent import ConsentGiven
 from shared.contracts.consultation import ConsentState
 from shared.contracts.disclosure import Disclosure, Refused
 from shared.contracts.event import LegalBasis, MemberId, ReferralId
 from shared.contracts.referral import ReferralMade
 from shared.runtime.unit import all_units
 from tests.cases.builders import HOUSEHOLD, MOTHER, SON, TODAY, made
-from tests.cases.desk import MOTHER_NAME, DeskUnderTest
+from tests.cases.desk import MOTHER_NAME, SON_NAME, DeskUnderTest
 
 G, R, N = ConsentState.GIVEN, ConsentState.REFUSED, ConsentState.NOT_ASKED
 
@@ -23,6 +25,14 @@ def said(value: str, member: MemberId = MOTHER, **changes: Any) -> FactRecorded:
     values: dict[str, Any] = {"household_id": HOUSEHOLD, "legal_basis": "INTERNAL_69_2_2", "fact_id": uuid4(), "member_id": member, "kind": "consent",
                               "value": value, "as_of": TODAY, "confidence": "confirmed"}  # fmt: skip
     return FactRecorded(**values | changes)
+
+
+def given(as_of: date = TODAY, **changes: Any) -> ConsentGiven:
+    values: dict[str, Any] = {
+        "household_id": HOUSEHOLD, "legal_basis": "CONSENT", "consent_id": uuid4(), "member_id": MOTHER, "purposes": ("consultation",),
+        "recipients": ("cases-elderly",), "form": "oral", "valid_from": as_of, "valid_to": as_of + timedelta(days=99),
+    }  # fmt: skip
+    return ConsentGiven(**values | changes)
 
 
 async def agreed_to(desk: DeskUnderTest, *members: MemberId, **changes: Any) -> ReferralMade:
@@ -36,7 +46,7 @@ async def agreed_to(desk: DeskUnderTest, *members: MemberId, **changes: Any) -> 
 
 async def refused(desk: DeskUnderTest, event: ReferralMade, why: str) -> None:
     async with desk.db.transaction() as tx:
-        await identity.keep(tx, ReferralId(event.referral_id), Disclosure(household_id=HOUSEHOLD, refused=why))
+        await identity.COPIES.keep(tx, ReferralId(event.referral_id), Disclosure(household_id=HOUSEHOLD, refused=why))
 
 
 async def names(desk: DeskUnderTest) -> int:
@@ -51,7 +61,7 @@ async def ground(desk: DeskUnderTest) -> tuple[str, str]:
 @pytest.mark.parametrize(("states", "together"), [((G, G), G), ((G, N), N), ((G, R), R), ((), N)])
 def test_consent_is_given_when_everybody_gave_it(states: tuple[ConsentState, ...], together: ConsentState) -> None:
     members = (MOTHER, SON)[: len(states)]
-    assert consent.of_all(dict(zip(members, states, strict=True)), members) is together
+    assert consent_said.of_all(dict(zip(members, states, strict=True)), members) is together
 
 
 async def test_the_consent_of_the_one_who_came_to_reception_is_not_that_of_the_others(elderly: DeskUnderTest) -> None:
@@ -116,12 +126,39 @@ async def test_a_no_that_overtakes_the_referral_still_counts(elderly: DeskUnderT
 
 
 async def test_a_consent_that_was_a_mistake_is_no_consent(elderly: DeskUnderTest) -> None:
-    yes = said("given", as_of=TODAY + timedelta(days=1))
+    yes = given(as_of=TODAY + timedelta(days=1))
     event = await agreed_to(elderly)
     await elderly.accepted(event.referral_id)
     await elderly.hear(yes)
-    await elderly.hear(FactRetracted(household_id=HOUSEHOLD, legal_basis="CONSENT", fact_id=yes.fact_id), times=2)
+    await elderly.hear(FactRetracted(household_id=HOUSEHOLD, legal_basis="CONSENT", fact_id=yes.consent_id), times=2)
     assert await ground(elderly) == ("not_asked", "INTERNAL_69_2_2")
+
+
+async def test_what_the_reception_heard_for_another_desk_is_no_consent_here(elderly: DeskUnderTest) -> None:
+    """Who is meant is said by the consent of the same number; a fact names nobody. Nor does it take the limits away from what was agreed here."""
+    event = made(consent=N)
+    await elderly.hear_family()
+    await elderly.hear(event)
+    await elderly.accepted(event.referral_id)
+    elsewhere = said("given")
+    await elderly.hear(elsewhere)
+    await elderly.hear(given(consent_id=elsewhere.fact_id, recipients=("cases-poverty",)))
+    assert await ground(elderly) == ("not_asked", "INTERNAL_69_2_2")
+    await elderly.hear(given(purposes=("statistics",)))
+    await elderly.hear(said("given", as_of=TODAY + timedelta(days=1)))
+    assert await ground(elderly) == ("not_asked", "INTERNAL_69_2_2")
+
+
+async def test_a_no_that_comes_with_another_referral_asks_the_owner_again_and_takes_the_name(elderly: DeskUnderTest) -> None:
+    event = await agreed_to(elderly)
+    await elderly.accepted(event.referral_id)
+    no = made(consent=R, made_on=TODAY + timedelta(days=1))
+    await elderly.hear(no, "cases-poverty", times=2)
+    assert await ground(elderly) == ("refused", "INTERNAL_69_2_2")
+    asked = [row.key for row in await elderly.rows("select key from intent")]
+    assert sorted(asked) == sorted([str(event.referral_id), f"{event.referral_id}:{no.referral_id}", f"{no.referral_id}:{no.referral_id}"])
+    await elderly.told_who(event.referral_id)
+    assert [row.name for row in await elderly.rows("select name from identity")] == [SON_NAME]
 
 
 async def test_what_else_reception_recorded_leaves_the_desk_alone(elderly: DeskUnderTest) -> None:
@@ -158,6 +195,15 @@ async def test_the_names_stay_when_another_referral_was_answered_with_them(elder
     assert await names(elderly) == 2
     await refused(elderly, second, Refused.CONSENT_MISSING)
     assert await names(elderly) == 0
+
+
+async def test_a_declined_referral_takes_the_names_that_were_told_for_it_alone(elderly: DeskUnderTest) -> None:
+    first, other = await agreed_to(elderly), made()
+    await elderly.hear(other)
+    await elderly.send(f"/referrals/{first.referral_id}/decline", version=1, reason="not_ours")
+    assert await names(elderly) == 0, "the other question is not answered yet"
+    await elderly.told_who(other.referral_id)
+    assert await names(elderly) == 2
 
 
 async def test_a_refusal_that_says_nothing_of_the_ground_keeps_the_copy(elderly: DeskUnderTest) -> None:

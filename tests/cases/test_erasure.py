@@ -144,8 +144,8 @@ async def test_what_was_written_in_the_moment_of_the_erasure_is_found_by_the_sec
 async def test_an_answer_about_names_that_is_under_way_brings_nothing_back(kept: Kept) -> None:
     await kept.erase(AFTER)
     async with kept.desk.db.transaction() as tx:
-        assert not await identity.is_wanted(tx, ReferralId(kept.referral))
-        await identity.keep(tx, ReferralId(kept.referral), disclosed())
+        assert not await identity.COPIES.is_wanted(tx, ReferralId(kept.referral))
+        await identity.COPIES.keep(tx, ReferralId(kept.referral), disclosed())
     assert await kept.left() == {}
 
 

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from services.cases.casework import facts
 from services.cases.casework.basis import BasisNotOurs, ConsentIsMissing
 from services.cases.casework.case import Case, CaseIsClosed
-from services.cases.casework.consent import Consents
-from services.cases.casework.decision import Outcome
 from services.cases.casework.facts import Entry, Fact, FactGone, FactUnreadable
 from services.cases.elderly import PROFILE as ELDERLY
 from services.cases.poverty import PROFILE as POVERTY
 from shared.contracts.case import CaseState, FactRecorded, FactRetracted
+from shared.contracts.consent_said import Consents
 from shared.contracts.consultation import ConsentState
+from shared.contracts.decision import Outcome
 from shared.contracts.event import LegalBasis, MemberId
 from tests.cases.builders import FAMILY, MOTHER, SATO, SON, TODAY, a_case, an_entry, rules
 

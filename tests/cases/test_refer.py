@@ -7,12 +7,12 @@ import pytest
 
 from services.cases.casework.basis import ConsentIsMissing
 from services.cases.casework.case import Case, CaseIsClosed
-from services.cases.casework.decision import Outcome
 from services.cases.casework.refer import AlreadyReferred, TargetUnknown, TopicsMissing, refer
 from services.cases.casework.referral import Referral, ReferralState
 from services.cases.elderly import PROFILE
 from shared.contracts.case import CaseState
 from shared.contracts.consultation import ConsentState
+from shared.contracts.decision import Outcome
 from shared.contracts.event import LegalBasis
 from shared.contracts.referral import ReferralMade
 from tests.cases.builders import MOTHER, TODAY, a_case, an_offer, rules

@@ -197,7 +197,7 @@ async def test_a_narrower_answer_takes_the_place_of_the_wider_one(elderly: DeskU
 
 async def _kept(desk: DeskUnderTest, referral_id: UUID, answer: Disclosure) -> None:
     async with desk.db.transaction() as tx:
-        await identity.keep(tx, ReferralId(referral_id), answer)
+        await identity.COPIES.keep(tx, ReferralId(referral_id), answer)
 
 
 async def test_no_receipt_and_no_event_holds_a_name(elderly: DeskUnderTest) -> None:

@@ -20,12 +20,12 @@ from services.intake.consultation import (
     refer,
 )
 from services.intake.household import Birth, Household, Member, Person
-from services.intake.outcome import Outcome
 from services.intake.parameters import parameters_on
 from services.intake.sheet import Concern, Sheet, SheetPerson
 from shared.contracts.case import FactRecorded, FactRetracted
 from shared.contracts.codes import fact_kinds
 from shared.contracts.consultation import ConsentState, ConsultationWithdrawn, Urgency
+from shared.contracts.decision import Outcome
 from shared.contracts.event import Confidence, HouseholdId, LegalBasis, MemberId
 from shared.contracts.household import MemberJoined, MemberRole
 from shared.runtime.problems import ChangedMeanwhile

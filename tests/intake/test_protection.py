@@ -261,6 +261,19 @@ async def test_a_protection_that_was_lifted_follows_nobody(desk: Desk) -> None:
     assert await seen_by(desk, new.household_id, COLLEAGUE) == 200
 
 
+async def test_a_number_another_desk_tells_leads_to_the_household_and_that_of_a_protected_one_is_no_number(desk: Desk) -> None:
+    path, people = await home(desk)
+    (row,) = await desk.rows("select receipt_no from consultation")
+    wide = row.receipt_no.translate({ord(c): ord(c) + 0xFEE0 for c in "R0123456789"})
+    for number in (path.rsplit("/", 1)[1], f" {path.rsplit('/', 1)[1].upper()} ", row.receipt_no, wide):
+        assert (await desk.post("/intake/households/by-number", {"number": number})).headers["location"] == path, number
+    unknown = [await desk.post("/intake/households/by-number", {"number": number}) for number in ("", "R8-9999", "a\x00b", str(uuid4()))]
+    await protect(desk, path, people["見本 文子"])
+    hidden = await desk.post("/intake/households/by-number", {"number": row.receipt_no})
+    for answer in (*unknown, hidden):
+        assert (answer.status_code, "この番号の世帯は見つかりません" in answer.text) == (422, True)
+
+
 async def test_whoever_has_a_glass_reads_a_protected_household_without_its_place_and_writes_nothing(desk: Desk) -> None:
     path, people = await home(desk)
     (row,) = await desk.rows("select phone from member where id = :id", id=people["見本 文子"])

@@ -72,6 +72,20 @@ async def test_after_the_confirmation_the_bytes_are_gone_and_the_fact_stays(shee
     assert "決めるのを待つ取消しはありません" in (await sheet.desk.get(LIST, MANAGER)).text
 
 
+async def test_who_decides_may_look_at_that_paper_until_it_is_decided(sheet: Sheet) -> None:
+    await ask(sheet)
+    (row,) = await removals(sheet)
+    paper = f"{LIST}/{row.id}/paper"
+    assert paper in (await sheet.desk.get(LIST, MANAGER)).text
+    answer = await sheet.desk.get(paper, MANAGER)
+    assert (answer.status_code, answer.content, answer.headers["cache-control"]) == (200, pdf(PHRASE), "no-store")
+    (seen,) = await sheet.desk.rows("select actor, object_id, purpose from audit where action = 'view' and object_kind = 'consent_scan'")
+    assert (seen.actor, seen.object_id, seen.purpose) == ("m1", str(row.scan_id), "wrong_person")
+    assert (await sheet.desk.get(f"{sheet.path}/{row.scan_id}", MANAGER)).status_code == 403, "no other way to it"
+    await settle(sheet, "keep", MANAGER)
+    assert (await sheet.desk.get(paper, MANAGER)).status_code == 404
+
+
 async def test_nobody_confirms_what_the_same_account_asked_for(sheet: Sheet) -> None:
     both = Staff("m1", "試験 管理", frozenset({"manager", "reception"}))
     await ask(sheet, both)
@@ -143,6 +157,9 @@ async def test_a_protected_household_is_settled_by_another_officer_and_broken_gl
     await ask(sheet, OFFICER)
     assert "決めるのを待つ取消しはありません" in (await sheet.desk.get(LIST, MANAGER)).text
     assert (await settle(sheet, "confirm", MANAGER)).status_code == 404
+    (row,) = await removals(sheet)
+    assert (await sheet.desk.get(f"{LIST}/{row.id}/paper", MANAGER)).status_code == 404
+    assert (await sheet.desk.get(f"{LIST}/{row.id}/paper", SECOND_OFFICER)).content == pdf(PHRASE)
     await happens(sheet, BREAK, text(str(BREAK).replace("'c1'", "'m1'")))
     assert (await ask(sheet, COORDINATOR, reason="unreadable")).status_code == 403
     assert (await settle(sheet, "confirm", MANAGER)).status_code == 403

@@ -4,8 +4,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from services.outreach.outcome import StaffRef
 from services.outreach.parameters import rules_on
+from services.outreach.staff import StaffRef
 from services.outreach.watch import CheckIn, Rules, Watch, check_in, plan
 from shared.contracts.consultation import ConsentState, Urgency
 from shared.contracts.event import HouseholdId, LegalBasis, MemberId, ReferralId

@@ -72,7 +72,7 @@ class OutreachDesk:
     async def told_who(self, question: UUID) -> None:
         """What intake answers, kept as the intent keeps it."""
         async with self.db.transaction() as tx:
-            await identity.keep(tx, question, disclosed())
+            await identity.COPIES.keep(tx, question, disclosed())
 
     async def get(self, path: str, staff: Staff = AYUMU) -> Response:
         return await self.client.get("/outreach" + path, headers=signed_cookies(staff, self.settings))

@@ -1,5 +1,6 @@
 """同意は一人ずつ: なくなれば見守りの根拠が改まり、氏名の写しは根拠とともになくなる。取り消された受付には返事がいらない。"""
 
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -7,6 +8,7 @@ import pytest
 
 from services.outreach import identity
 from shared.contracts.case import FactRecorded, FactRetracted
+from shared.contracts.consent import ConsentGiven
 from shared.contracts.consultation import ConsultationWithdrawn
 from shared.contracts.disclosure import Disclosure, Refused
 from shared.contracts.event import MemberId
@@ -20,9 +22,17 @@ def said(value: str, member: MemberId = MOTHER, **changes: Any) -> FactRecorded:
     return FactRecorded(**values | changes)
 
 
+def given(**changes: Any) -> ConsentGiven:
+    values: dict[str, Any] = {
+        "household_id": HOUSEHOLD, "legal_basis": "CONSENT", "consent_id": uuid4(), "member_id": MOTHER, "purposes": ("outreach",),
+        "recipients": ("outreach",), "form": "oral", "valid_from": TODAY, "valid_to": TODAY + timedelta(days=99),
+    }  # fmt: skip
+    return ConsentGiven(**values | changes)
+
+
 async def refused(desk: OutreachDesk, question: Any, why: str) -> None:
     async with desk.db.transaction() as tx:
-        await identity.keep(tx, question, Disclosure(household_id=HOUSEHOLD, refused=why))
+        await identity.COPIES.keep(tx, question, Disclosure(household_id=HOUSEHOLD, refused=why))
 
 
 async def grounds(desk: OutreachDesk) -> list[str]:
@@ -50,10 +60,40 @@ async def test_other_facts_and_the_consent_of_others_leave_the_watch_alone(desk:
 
 async def test_a_consent_that_was_a_mistake_is_no_consent(desk: OutreachDesk) -> None:
     await desk.watched()
-    yes = said("given")
+    yes = given()
     await desk.hear(yes)
-    await desk.hear(FactRetracted(household_id=HOUSEHOLD, legal_basis="CONSENT", fact_id=yes.fact_id), times=2)
+    await desk.hear(FactRetracted(household_id=HOUSEHOLD, legal_basis="CONSENT", fact_id=yes.consent_id), times=2)
     assert await grounds(desk) == ["INTERNAL_69_2_2"]
+
+
+async def test_the_same_consent_said_again_with_an_earlier_end_ends_earlier_and_a_mistake_stays_one(desk: OutreachDesk) -> None:
+    await desk.watched()
+    one, sooner = given(), TODAY + timedelta(days=9)
+    await desk.hear(one)
+    await desk.hear(one.model_copy(update={"valid_to": sooner}))
+    assert [row.until for row in await desk.rows("select until from consent")] == [sooner]
+    await desk.hear(FactRetracted(household_id=HOUSEHOLD, legal_basis="CONSENT", fact_id=one.consent_id))
+    await desk.hear(one, times=2)
+    assert [row.state for row in await desk.rows("select state from consent")] == ["not_asked"]
+
+
+async def test_what_the_reception_heard_for_another_desk_is_no_consent_here(desk: OutreachDesk) -> None:
+    """Who is meant is said by the consent of the same number; a fact names nobody."""
+    await desk.arrived(consent="not_asked", legal_basis="INTERNAL_69_2_2")
+    elsewhere = said("given")
+    await desk.hear(elsewhere)
+    await desk.hear(given(consent_id=elsewhere.fact_id, recipients=("cases-poverty",)))
+    assert ">同意あり" not in (await desk.get("/referrals")).text
+
+
+async def test_a_no_that_comes_with_another_referral_changes_the_ground_and_takes_the_name(desk: OutreachDesk) -> None:
+    await desk.watched()
+    (first,) = await desk.rows("select question_id from disclosure")
+    await desk.hear(made(consent="refused", legal_basis="INTERNAL_69_2_2", made_on=TODAY + timedelta(days=1)), "cases-elderly", times=2)
+    assert await grounds(desk) == ["INTERNAL_69_2_2"]
+    assert len(await desk.rows("select 1 from intent")) == 3, "the first, the new one, and the first once more"
+    await desk.told_who(first.question_id)
+    assert MOTHER_NAME not in [row.name for row in await desk.rows("select name from identity")]
 
 
 async def test_the_consent_of_the_one_who_came_is_not_that_of_the_others(desk: OutreachDesk) -> None:
@@ -110,4 +150,14 @@ async def test_a_cancelled_reception_leaves_the_other_referral_and_its_names(des
     await desk.hear(other)
     await desk.told_who(other.referral_id)
     await desk.hear(withdrawn(event))
+    assert MOTHER_NAME in (await desk.get("/referrals")).text
+
+
+async def test_a_declined_referral_takes_the_names_that_were_told_for_it_alone(desk: OutreachDesk) -> None:
+    event, other = await desk.arrived(), made()
+    await desk.told_who(event.referral_id)
+    await desk.hear(other)
+    await desk.send(f"/referrals/{event.referral_id}/decline", version=1, reason="not_ours")
+    assert await desk.rows("select 1 from identity") == [], "the other question is not answered yet"
+    await desk.told_who(other.referral_id)
     assert MOTHER_NAME in (await desk.get("/referrals")).text

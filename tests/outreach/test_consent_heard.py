@@ -10,9 +10,9 @@ import pytest
 from httpx2 import Response
 from sqlalchemy import text
 
-from services.outreach.outcome import japan_day
 from services.outreach.spoken import Heard, Word, hear
 from shared.contracts.consent import ConsentWithdrawn
+from shared.desk.wareki import japan_day
 from shared.runtime.auth import Staff
 from shared.runtime.problems import FormIncomplete
 from tests.outreach.builders import HOUSEHOLD, MOTHER, SON, TODAY

@@ -80,7 +80,7 @@ async def test_an_answer_about_names_that_is_under_way_brings_nothing_back(desk:
     question = await a_watch(desk)
     await hear_at(desk.db, handlers, erased(HOUSEHOLD, AFTER), AFTER)
     async with desk.db.transaction() as tx:
-        await identity.keep(tx, question, disclosed())
+        await identity.COPIES.keep(tx, question, disclosed())
     assert await words(desk) == set()
 
 

@@ -55,6 +55,8 @@ async def test_when_a_known_member_is_corrected_the_name_is_asked_again(desk: Ou
     corrected = MemberCorrected(household_id=HOUSEHOLD, legal_basis="CONSENT", member_id=MOTHER, role=MemberRole.HEAD, birth_month="1943-05")
     await desk.hear(corrected)
     assert len(await desk.rows("select 1 from intent")) == 2
+    await desk.hear(corrected.model_copy(update={"birth_month": "1943-06"}))
+    assert len(await desk.rows("select 1 from intent")) == 3, "the answer under way may be older than what was corrected now"
 
 
 async def test_a_watched_person_who_left_is_marked_and_the_watch_waits_for_a_person_to_end_it(desk: OutreachDesk) -> None:

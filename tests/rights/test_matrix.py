@@ -22,6 +22,17 @@ pytestmark = pytest.mark.timeout(600)
 #: holds every role: only the ticket can be what is refused
 EVERYBODY = Staff("test-all", "試験 全権", frozenset(ROLE_LABELS), frozenset({"elderly", "disability", "children", "poverty"}))
 REVOKED = UUID("00000000-0000-4000-8000-00000000dead")
+#: what cannot be taken back, and the pages on which it is decided: whoever sits there has just proved who they are
+ONLY_JUST_SIGNED_IN = {
+    "GET /auth/accounts/all",
+    "POST /auth/accounts/all/end",
+    "GET /intake/glass",
+    "POST /intake/glass",
+    "GET /intake/retention/households/{household_id}",
+    "POST /intake/retention/households/{household_id}/erase",
+    "GET /intake/scan-removals",
+    "POST /intake/scan-removals/{removal_id}/confirm",
+}
 
 
 def sealed(place: Place, **changes: object) -> str:
@@ -94,6 +105,18 @@ async def test_a_locked_screen_opens_no_door(place: Place) -> None:
         answer = await place.ask(method, place.path(path, real=method == "GET"), left | {"accept": "application/json"})
         assert (answer.status, "サインインし直して" in answer.body) == (403, True), f"{method} {path}: {answer.status}"
         assert not [word for word in CANARIES if word in answer.body], f"{method} {path}"
+
+
+async def test_what_cannot_be_taken_back_asks_who_sits_there_and_nothing_else_does(place: Place) -> None:
+    an_hour_ago = place.signed(EVERYBODY, ticket_for(EVERYBODY).model_copy(update={"auth_time": int(time.time()) - 3600})) | {
+        "accept": "application/json"
+    }
+    asked = set()
+    for method, path, _ in guarded(place.unit):
+        answer = await place.ask(method, place.path(path, real=method == "GET"), an_hour_ago)
+        if answer.status == 403 and "サインインし直して" in answer.body:
+            asked.add(f"{method} {path}")
+    assert asked == (ONLY_JUST_SIGNED_IN if place.unit.code == "intake" else set())
 
 
 async def test_an_account_past_its_last_day_opens_no_door(place: Place) -> None:

@@ -1,5 +1,6 @@
 """The policies as the city reads them: they are sound, every right is somebody's, and no permit outruns a forbid."""
 
+from functools import cache
 from itertools import product
 
 import pytest
@@ -7,7 +8,7 @@ from cedarpy import validate_policies
 
 from shared.runtime import policies
 from shared.runtime.auth import ROLE_LABELS
-from shared.runtime.policies import Gate, Level, OfFact, Place, Reader, Standing, may, may_enter
+from shared.runtime.policies import Gate, Level, OfFact, Place, Reader, Standing, may_enter
 from shared.runtime.rights import place_of
 from shared.runtime.unit import all_units
 
@@ -17,8 +18,11 @@ STANDINGS = [one for one in (Standing(*values) for values in product((False, Tru
 PAIRS = [("reception", "caseworker"), ("coordinator", "manager"), ("manager", "dv_officer"), ("caseworker", "dv_officer"), ("auditor", "operator")]
 ROLE_SETS = [frozenset(roles) for roles in ((), *((role,) for role in ROLE_LABELS), *PAIRS)]
 DOMAINS = (frozenset[str](), frozenset({"elderly"}))
+#: every test here asks the same questions; the product's own memory is smaller than all of them
+may = cache(policies.may)
 
 
+@cache
 def readers() -> list[Reader]:
     return [Reader(roles, domains) for roles in ROLE_SETS for domains in DOMAINS]
 

@@ -6,12 +6,12 @@ from uuid import uuid4
 
 import pytest
 
-from services.cases.casework.decision import japan_day
 from shared.contracts.conference import Forum
 from shared.contracts.consent import ConsentWithdrawn
 from shared.contracts.consultation import ConsentState
 from shared.contracts.event import Lane, LegalBasis, MemberId
 from shared.contracts.household import MemberJoined, MemberRole
+from shared.desk.wareki import japan_day
 from shared.messaging import Timer
 from tests.cases.builders import HOUSEHOLD, MOTHER, SON, TODAY
 from tests.cases.desk import NOGUCHI, DeskUnderTest

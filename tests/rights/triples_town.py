@@ -292,7 +292,7 @@ class Town:
         context = WorkerContext(self.places["intake"].db, None, None)  # type: ignore[arg-type]
         answer = Disclosure.model_validate_json(await disclose(asked.model_dump_json().encode(), context, code))
         async with self.places[code].db.transaction() as tx:
-            await (outreach_identity if code == "outreach" else desk_identity).keep(tx, ReferralId(referral), answer)
+            await (outreach_identity if code == "outreach" else desk_identity).COPIES.keep(tx, ReferralId(referral), answer)
 
     async def _case(self, home: Home, code: str, worker: Staff) -> None:
         base, member = self.places[code].unit.base, home.ids["intake"]["member_id"]

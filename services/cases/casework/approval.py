@@ -9,9 +9,10 @@ from enum import StrEnum
 from uuid import UUID
 
 from services.cases.casework.case import Case
-from services.cases.casework.decision import Caseworker, Outcome
+from services.cases.casework.decision import Caseworker
 from services.cases.casework.facts import Entry
 from services.cases.casework.refer import Offer
+from shared.contracts.decision import Outcome
 from shared.contracts.event import CaseId, HouseholdId
 from shared.runtime.problems import Refusal
 

@@ -10,10 +10,10 @@ from services.cases.casework import approval, approval_views, approvals, records
 from services.cases.casework.access import At, Desk, Form, Writer
 from services.cases.casework.approval import AlreadySettled, AlreadyTold, NotApproved, NotYours, OwnRequest, ReasonMissing, StillWaiting
 from services.cases.casework.case import Case
-from services.cases.casework.decision import Outcome
 from services.cases.casework.facts import Entry
 from services.cases.casework.refer import Offer
 from services.cases.casework.sitting import Sitting, on_case
+from shared.contracts.decision import Outcome
 from shared.desk import is_fragment, redirect, render
 from shared.runtime import audit
 from shared.runtime.auth import Staff

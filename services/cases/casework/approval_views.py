@@ -5,16 +5,17 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from services.cases.casework import approvals, consent, consents, heard, portrait, store
+from services.cases.casework import approvals, consents, heard, portrait, store
 from services.cases.casework.access import Desk
 from services.cases.casework.approval import NotApproved, Request
 from services.cases.casework.case import Case
-from services.cases.casework.consent import Consents
 from services.cases.casework.facts import Entry
 from services.cases.casework.forms import month_words
 from services.cases.casework.household import Household, Member, age_about
 from services.cases.casework.profile import Rules
 from services.cases.casework.refer import Offer
+from shared.contracts import consent_said
+from shared.contracts.consent_said import Consents
 from shared.contracts.consultation import ConsentState
 from shared.contracts.event import MemberId
 from shared.desk.wareki import to_wareki
@@ -96,13 +97,13 @@ async def waiting(handle: Read, rules: Rules, today: date) -> dict[str, Any]:
 async def _to_settle(handle: Read, request: Request, rules: Rules, titles: Mapping[str, str], today: date) -> RequestView:
     case = await store.case(handle, request.case_id)
     names = _without_names(await heard.household(handle, request.household_id), today)
-    said = await consents.of_household(handle, request.household_id)
+    said = await consents.WORDS.of_household(handle, request.household_id)
     return RequestView(request, *view(request, case, rules, names, titles), _consent_of(request, case, said))
 
 
 def _consent_of(request: Request, case: Case, said: Consents) -> ConsentState:
     who = request.entry.member_id if isinstance(request.entry, Entry) else None
-    return consent.of(said, who) if who else consent.of_all(said, case.member_ids)
+    return consent_said.of(said, who) if who else consent_said.of_all(said, case.member_ids)
 
 
 def _without_names(household: Household, today: date) -> dict[MemberId, str]:

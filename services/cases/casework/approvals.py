@@ -10,9 +10,10 @@ from sqlalchemy.dialects.postgresql import insert
 
 from services.cases.casework import tables
 from services.cases.casework.approval import NotApproved, Request, RequestState
-from services.cases.casework.decision import Caseworker, Outcome
+from services.cases.casework.decision import Caseworker
 from services.cases.casework.facts import Entry
 from services.cases.casework.refer import Offer
+from shared.contracts.decision import Outcome
 from shared.contracts.event import CaseId, HouseholdId
 from shared.runtime.database import Read, Transaction
 from shared.runtime.problems import NotFound

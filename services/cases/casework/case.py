@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-from services.cases.casework import basis, consent
-from services.cases.casework.consent import Consents
-from services.cases.casework.decision import Caseworker, Outcome
+from services.cases.casework import basis
+from services.cases.casework.decision import Caseworker
 from services.cases.casework.profile import Rules
 from services.cases.casework.referral import Referral
+from shared.contracts import consent_said
 from shared.contracts.case import CaseOpened, CaseState, CaseStateChanged
+from shared.contracts.consent_said import Consents
 from shared.contracts.consultation import ConsentState, Urgency
+from shared.contracts.decision import Outcome
 from shared.contracts.event import CaseId, HouseholdId, LegalBasis, MemberId, ReferralId
 from shared.runtime.problems import Refusal
 
@@ -189,7 +191,7 @@ def take(case: Case, *, seen: int, by: Caseworker) -> Outcome[Case]:
 
 def agreed(case: Case, consents: Consents, *, otherwise: LegalBasis) -> Case:
     """一人ひとりの同意に、ケースを合わせる。主に支える人の全員が同意していなければ、これからの知らせの根拠は同意ではない。"""
-    state = consent.of_all(consents, case.member_ids)
+    state = consent_said.of_all(consents, case.member_ids)
     return replace(case, consent=state, legal_basis=basis.following(case.legal_basis, state, otherwise))
 
 

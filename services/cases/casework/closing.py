@@ -4,9 +4,9 @@ from dataclasses import replace
 from datetime import date
 
 from services.cases.casework.case import Case, CaseIsClosed, ReasonMissing, must_be_current
-from services.cases.casework.decision import Outcome
 from services.cases.casework.profile import Rules
 from shared.contracts.case import CaseClosed, CaseState
+from shared.contracts.decision import Outcome
 from shared.runtime.problems import Refusal
 
 

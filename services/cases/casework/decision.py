@@ -1,14 +1,6 @@
-"""What every decision of casework is given and gives back: who decides, and the new state with the facts others may rely on."""
+"""Who decides."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Generic, TypeVar
-from zoneinfo import ZoneInfo
-
-from shared.contracts.event import Event
-
-S = TypeVar("S")
-_JST = ZoneInfo("Asia/Tokyo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,16 +9,3 @@ class Caseworker:
 
     sub: str
     name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome(Generic[S]):
-    """`state` を保存し、`events` を同じ COMMIT で知らせる。"""
-
-    state: S
-    events: tuple[Event, ...] = ()
-
-
-def japan_day(at: datetime) -> date:
-    """その時刻の日本の日付。"""
-    return at.astimezone(_JST).date()

@@ -5,7 +5,7 @@ from uuid import UUID
 from services.cases.casework import identity
 from services.cases.casework.profile import Profile
 from services.cases.casework.referral import Referral
-from shared.contracts.disclosure import NOT_YET, Disclosure, DisclosureRequest
+from shared.contracts.disclosure import NOT_YET, Disclosure, DisclosureRequest, Question
 from shared.contracts.event import HouseholdId, LegalBasis, ReferralId
 from shared.messaging import Handlers, Intent, WorkerContext
 from shared.runtime.database import Transaction
@@ -21,7 +21,8 @@ class NotYetKnown(Exception):
 
 async def ask(tx: Transaction, referral: Referral, *, why: str = "") -> None:
     """Leaves the question to the worker. The same question is asked once; `why` makes it a new one."""
-    basis = await identity.asked(tx, referral.referral_id, referral.household_id, referral.legal_basis)
+    question = Question(referral.referral_id, referral.household_id, referral.legal_basis, referral.referral_id)
+    basis = await identity.COPIES.asked(tx, question)
     payload = {"referral": str(referral.referral_id), "household": str(referral.household_id), "basis": basis.value}
     tx.intend(KIND, f"{referral.referral_id}{why and ':'}{why}", payload)
 
@@ -31,7 +32,7 @@ def register(handlers: Handlers, profile: Profile) -> None:
     async def ask_intake(intent: Intent, context: WorkerContext) -> None:
         referral_id = ReferralId(UUID(intent.payload["referral"]))
         async with context.db.read() as rd:
-            if not await identity.is_wanted(rd, referral_id):
+            if not await identity.COPIES.is_wanted(rd, referral_id):
                 return  # declined or withdrawn meanwhile: there is no ground left to ask on
         request = DisclosureRequest(
             asker=profile.unit,
@@ -44,4 +45,4 @@ def register(handlers: Handlers, profile: Profile) -> None:
         if answer.refused in NOT_YET:
             raise NotYetKnown
         async with context.db.transaction() as tx:
-            await identity.keep(tx, referral_id, answer)
+            await identity.COPIES.keep(tx, referral_id, answer)

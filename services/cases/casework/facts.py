@@ -5,16 +5,18 @@ from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID
 
-from services.cases.casework import basis, consent
+from services.cases.casework import basis
 from services.cases.casework.basis import NO_CONFERENCE, Conferences
 from services.cases.casework.case import Case, must_be_open
-from services.cases.casework.consent import Consents
-from services.cases.casework.decision import Caseworker, Outcome
+from services.cases.casework.decision import Caseworker
 from services.cases.casework.household import Household, month_of
 from services.cases.casework.profile import Profile, Rules
+from shared.contracts import consent_said
 from shared.contracts.case import FactRecorded, FactRetracted
 from shared.contracts.codes import FactKind
+from shared.contracts.consent_said import Consents
 from shared.contracts.consultation import ConsentState
+from shared.contracts.decision import Outcome
 from shared.contracts.event import CaseId, Confidence, HouseholdId, Lane, LegalBasis, MemberId, Month
 from shared.contracts.lanes import ground
 from shared.runtime.problems import Refusal
@@ -150,9 +152,9 @@ def _told_in(basis: LegalBasis, conferences: Conferences, on: date) -> UUID | No
 
 def _consent_that_counts(case: Case, entry: Entry, consents: Consents) -> ConsentState:
     """その人の同意だけが数えられる。「同意あり」という記録はその始まり。世帯の事実は、主に支える人の全員の同意による。"""
-    if entry.kind == consent.KIND and entry.value == ConsentState.GIVEN:
+    if entry.kind == consent_said.KIND and entry.value == ConsentState.GIVEN:
         return ConsentState.GIVEN
-    return consent.of(consents, entry.member_id) if entry.member_id else consent.of_all(consents, case.member_ids)
+    return consent_said.of(consents, entry.member_id) if entry.member_id else consent_said.of_all(consents, case.member_ids)
 
 
 def _replaces(new: Fact, fact: Fact, rules: Rules) -> bool:
@@ -165,9 +167,9 @@ def _must_be_readable(entry: Entry, household: Household, on: date, rules: Rules
     if kind is None or not rules.asks(entry.kind):
         raise FactUnreadable(fields={"kind": "この窓口で記録する事実の種類を選んでください。"})
     wrong = _wrong_person(entry, kind, household) | _wrong_time(entry, household, on)
-    if entry.kind == consent.KIND and entry.legal_basis is LegalBasis.ART106_6:
+    if entry.kind == consent_said.KIND and entry.legal_basis is LegalBasis.ART106_6:
         wrong["legal_basis"] = "同意は、会議で知ったことにはできません。本人に確かめて、ほかの根拠で記録してください。"
-    if entry.kind == consent.KIND and basis.needs_approval(entry.legal_basis):
+    if entry.kind == consent_said.KIND and basis.needs_approval(entry.legal_basis):
         wrong["legal_basis"] = "本人に聞けた同意に、この根拠は要りません。ほかの根拠で記録してください。"
     if entry.value not in kind.values:
         wrong["value"] = f"「{kind.label}」の値を選んでください。"

@@ -1,17 +1,18 @@
 """What a desk does with what it hears. A handler is a route with a different door: load, decide, save."""
 
-from uuid import uuid5
-
-from services.cases.casework import consent, consents, disclosure, erasure, heard, identity, referral, store, withdrawal
-from services.cases.casework.decision import Outcome, japan_day
+from services.cases.casework import disclosure, erasure, heard, identity, referral, store, withdrawal
 from services.cases.casework.involvement import Kind, Trace
 from services.cases.casework.profile import Profile
-from shared.contracts.case import CaseClosed, CaseOpened, CaseState, CaseStateChanged, FactRecorded, FactRetracted
+from shared.contracts.case import CaseClosed, CaseOpened, CaseState, CaseStateChanged
+from shared.contracts.consent_said import Change
 from shared.contracts.consultation import ConsultationReceived, ConsultationWithdrawn
+from shared.contracts.decision import Outcome
 from shared.contracts.household import HouseholdRegistered, MemberCorrected, MemberJoined, MemberLeft
 from shared.contracts.protection import ProtectionDeclared
 from shared.contracts.referral import ReferralAccepted, ReferralDeclined, ReferralHeld, ReferralMade
+from shared.desk.wareki import japan_day
 from shared.messaging import Envelope, Handlers, Kept
+from shared.runtime.agreements import hear_agreements
 from shared.runtime.database import Transaction
 from shared.runtime.unusual import Relation
 
@@ -27,8 +28,7 @@ def case_handlers(profile: Profile) -> Handlers:
     _households(handlers)
     _other_desks(handlers, profile)
     _consultations(handlers, profile)
-    _consent(handlers, profile)
-    withdrawal.register(handlers, profile)
+    hear_agreements(handlers, withdrawal.agreements(profile))
     _referrals(handlers, profile)
     disclosure.register(handlers, profile)
     erasure.register(handlers)
@@ -50,7 +50,7 @@ def _households(handlers: Handlers) -> None:
 
     @handlers.on(ProtectionDeclared)
     async def contact_forgotten(tx: Transaction, event: ProtectionDeclared, envelope: Envelope) -> None:
-        await identity.forget_place(tx, event.household_id)
+        await identity.COPIES.forget_place(tx, event.household_id)
 
     @handlers.on(MemberJoined, MemberCorrected)
     @told.fed_by(MemberJoined, MemberCorrected)
@@ -71,61 +71,41 @@ def _households(handlers: Handlers) -> None:
 
 
 def _consultations(handlers: Handlers, profile: Profile) -> None:
+    agreements = withdrawal.agreements(profile)
+
     @handlers.on(ConsultationWithdrawn)
     async def consultation_withdrawn(tx: Transaction, event: ConsultationWithdrawn, envelope: Envelope) -> None:
         ours = await store.waiting_of_consultation(tx, event.consultation_id)
-        case = await store.open_case_of(tx, event.household_id)
+        await store.open_case_of(tx, event.household_id)
         for waiting in ours:
             await store.save_referral(tx, referral.withdraw(waiting))
-            await identity.forget(tx, waiting.referral_id, waiting.household_id)
-        if change := await consents.take_back(tx, *await store.of_consultation(tx, event.consultation_id)):
-            await consents.settle(tx, case, event.household_id, profile, change, why=event.consultation_id)
+            await identity.COPIES.forget(tx, waiting.referral_id, waiting.household_id)
+        sources = await store.of_consultation(tx, event.consultation_id)
+        await agreements.take_back(tx, event.household_id, sources, why=event.consultation_id)
 
     # Topics come with the referral; a consultation that was not referred to us is not ours to keep.
     handlers.ignore(ConsultationReceived)
 
 
-def _consent(handlers: Handlers, profile: Profile) -> None:
-    @handlers.on(FactRecorded)
-    async def fact_recorded(tx: Transaction, event: FactRecorded, envelope: Envelope) -> None:
-        """Of what reception was told, a desk hears only the consent: whose it is, and that it changed."""
-        said = consent.by_fact(event, envelope.time)
-        if said is None:
-            return
-        case = await store.open_case_of(tx, event.household_id)
-        if change := await consents.say(tx, said):
-            await consents.settle(tx, case, event.household_id, profile, change, why=event.fact_id)
-
-    @handlers.on(FactRetracted)
-    async def fact_retracted(tx: Transaction, event: FactRetracted, envelope: Envelope) -> None:
-        case = await store.open_case_of(tx, event.household_id)
-        if change := await consents.take_back(tx, event.fact_id):
-            await consents.settle(tx, case, event.household_id, profile, change, why=uuid5(event.fact_id, "retracted"))
-
-
 def _referrals(handlers: Handlers, profile: Profile) -> None:
+    agreements = withdrawal.agreements(profile)
+
     @handlers.on(ReferralMade)
     async def referral_made(tx: Transaction, event: ReferralMade, envelope: Envelope) -> None:
         if event.to != profile.unit:
             return
         arrived = referral.arrive(event, envelope.source)
-        if await store.add_referral(tx, Outcome(arrived)):
+        if not await store.add_referral(tx, Outcome(arrived)):
+            return
+        change = await agreements.hear_beside(tx, event, envelope.source, envelope.time)
+        if change is not Change.LOST:  # then it was asked with all that stands
             await disclosure.ask(tx, arrived)
-            await _agreed_with(tx, event, envelope, profile)
 
     @handlers.on(ReferralAccepted, ReferralDeclined, ReferralHeld)
     async def referral_answered(tx: Transaction, event: ReferralAccepted | ReferralDeclined | ReferralHeld, envelope: Envelope) -> None:
         ours = await store.known_referral(tx, event.referral_id)
         if ours and ours.to_unit == envelope.source:
             await store.save_referral(tx, Outcome(referral.hear(ours, event)))
-
-
-async def _agreed_with(tx: Transaction, event: ReferralMade, envelope: Envelope, profile: Profile) -> None:
-    """A referral says whether its people agreed; an open case of the household follows."""
-    case = await store.open_case_of(tx, event.household_id)
-    heard_now = [await consents.say(tx, said) for said in consent.by_referral(event, envelope.source, envelope.time)]
-    if any(heard_now) and case:
-        await consents.follow(tx, case, profile)
 
 
 def _other_desks(handlers: Handlers, profile: Profile) -> None:

@@ -17,10 +17,10 @@ from services.cases.casework.note import Note
 from shared.contracts.conference import Forum
 from shared.contracts.consent_uses import Use, wanted
 from shared.contracts.event import HouseholdId, LegalBasis
+from shared.desk.wareki import japan_day
 from shared.runtime.database import Read
 from shared.runtime.policies import NOTHING
 from shared.runtime.rights import Rights
-from shared.runtime.ticket import japan_day
 from shared.runtime.unit import Unit
 
 #: その人の同意が続いていて、相手を限っていないか、読む人の窓口が入っていて、その目的でもある
@@ -117,7 +117,7 @@ async def ongoing(handle: Read, unit: Unit, household_id: HouseholdId) -> Mappin
     convenes = "conference" in unit.publishes
     if not (convenes or attended):
         return {}
-    values = {"household": household_id, "today": japan_day(handle.now.timestamp()), "convenes": convenes, "attended": attended}
+    values = {"household": household_id, "today": japan_day(handle.now), "convenes": convenes, "attended": attended}
     return {Forum(row.forum): row.conference_id for row in await handle.rows(_ONGOING, values)}
 
 

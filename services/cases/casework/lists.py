@@ -9,11 +9,11 @@ from sqlalchemy import text
 
 from services.cases.casework.forms import in_days
 from services.cases.casework.household import age_about
-from services.cases.casework.identity import asking_of
 from services.cases.casework.referral import ReferralState
 from shared.contracts.case import CaseState
 from shared.contracts.consent_uses import Use, wanted
 from shared.contracts.consultation import ConsentState, Urgency
+from shared.contracts.disclosure import Asking, asking_of
 from shared.contracts.household import Area, MemberRole
 from shared.contracts.referral import DeclineReason
 from shared.desk.wareki import age_on
@@ -71,7 +71,7 @@ class Row:
 
     @property
     def name(self) -> str:
-        return self.row.name or asking_of(self.row.asked).sentence
+        return self.row.name or asking_of(self.row.asked, Asking.ASKED).sentence
 
     @property
     def named(self) -> bool:

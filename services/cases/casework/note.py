@@ -10,8 +10,9 @@ from uuid import UUID
 from services.cases.casework import basis
 from services.cases.casework.basis import NO_CONFERENCE, Conferences
 from services.cases.casework.case import Case, must_be_open
-from services.cases.casework.decision import Caseworker, Outcome
+from services.cases.casework.decision import Caseworker
 from services.cases.casework.profile import Rules
+from shared.contracts.decision import Outcome
 from shared.contracts.event import CaseId
 from shared.runtime.problems import Refusal
 

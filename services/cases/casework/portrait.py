@@ -7,7 +7,6 @@ from typing import Any
 
 from services.cases.casework import store
 from services.cases.casework.case import PATH, Case
-from services.cases.casework.decision import japan_day
 from services.cases.casework.facts import Fact
 from services.cases.casework.forms import month_words
 from services.cases.casework.household import Household, Member, age_about
@@ -17,7 +16,7 @@ from services.cases.casework.profile import Asked, Rules
 from services.cases.casework.referral import Referral
 from shared.contracts.case import CaseState
 from shared.contracts.event import Confidence, MemberId
-from shared.desk.wareki import age_on
+from shared.desk.wareki import age_on, japan_day
 from shared.runtime.database import Read
 
 CONFIDENCE = [

@@ -10,9 +10,10 @@ from sqlalchemy.dialects.postgresql import insert
 
 from services.cases.casework import facts as facts_of_trade
 from services.cases.casework import tables
-from services.cases.casework.decision import Caseworker, Outcome
+from services.cases.casework.decision import Caseworker
 from services.cases.casework.facts import Fact
 from services.cases.casework.note import Note
+from shared.contracts.decision import Outcome
 from shared.contracts.event import Confidence, HouseholdId, LegalBasis, MemberId
 from shared.runtime.database import Read, Transaction
 from shared.runtime.problems import NotFound

@@ -6,10 +6,10 @@ from datetime import date, timedelta
 
 from services.cases.casework import basis, referral
 from services.cases.casework.case import Case, must_be_open
-from services.cases.casework.decision import Outcome
 from services.cases.casework.profile import Profile, Rules
 from services.cases.casework.referral import Referral
 from shared.contracts.consultation import ConsentState, Urgency
+from shared.contracts.decision import Outcome
 from shared.contracts.event import LegalBasis, ReferralId, UnitCode
 from shared.contracts.referral import ReferralMade
 from shared.runtime.problems import Refusal

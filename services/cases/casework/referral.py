@@ -4,10 +4,12 @@ from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 
-from services.cases.casework import basis, consent
-from services.cases.casework.consent import Consents
-from services.cases.casework.decision import Caseworker, Outcome
+from services.cases.casework import basis
+from services.cases.casework.decision import Caseworker
+from shared.contracts import consent_said
+from shared.contracts.consent_said import Consents
 from shared.contracts.consultation import ConsentState, Urgency
+from shared.contracts.decision import Outcome
 from shared.contracts.event import ConsultationId, HouseholdId, LegalBasis, MemberId, ReferralId, UnitCode
 from shared.contracts.referral import DeclineReason, ReferralAccepted, ReferralDeclined, ReferralHeld, ReferralMade
 from shared.runtime.problems import Refusal
@@ -99,7 +101,7 @@ def arrive(event: ReferralMade, source: UnitCode) -> Referral:
 
 def agreed(referral: Referral, consents: Consents, *, otherwise: LegalBasis) -> Referral:
     """返事をするときの同意と根拠。つないだ人の全員が同意していなければ、返事の根拠は同意ではない。"""
-    state = consent.of_all(consents, referral.member_ids)
+    state = consent_said.of_all(consents, referral.member_ids)
     return replace(referral, consent=state, legal_basis=basis.following(referral.legal_basis, state, otherwise))
 
 

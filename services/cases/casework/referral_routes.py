@@ -9,9 +9,9 @@ from services.cases.casework import case as cases
 from services.cases.casework import consents, disclosure, identity, referral, store
 from services.cases.casework.access import At, Form, Writer
 from services.cases.casework.case import Case
-from services.cases.casework.decision import Outcome
 from services.cases.casework.referral import ReasonMissing, Referral, ReferralAlreadyAnswered, ReferralWithdrawn
 from services.cases.casework.sitting import Sitting
+from shared.contracts.decision import Outcome
 from shared.contracts.event import CaseId
 from shared.contracts.referral import DeclineReason
 from shared.desk import redirect
@@ -39,7 +39,7 @@ async def accept(request: Request, referral_id: UUID, desk: At, staff: Writer, f
 
 async def _case_for(at: Sitting, accepted: Referral) -> Outcome[Case]:
     existing = await store.open_case_of(at.tx, accepted.household_id)
-    known, otherwise = await consents.of_household(at.tx, accepted.household_id), at.desk.profile.basis
+    known, otherwise = await consents.WORDS.of_household(at.tx, accepted.household_id), at.desk.profile.basis
     if existing:
         return Outcome(cases.agreed(cases.join(existing, accepted, on=at.typed.today, rules=at.rules).state, known, otherwise=otherwise))
     return cases.open_case(accepted, case_id=CaseId(uuid4()), by=at.by, on=at.typed.today, rules=at.rules, consents=known, otherwise=otherwise)
@@ -52,7 +52,7 @@ async def decline(request: Request, referral_id: UUID, desk: At, staff: Writer, 
     found = await _to_answer(at, referral_id)
     reason = at.typed.choice("reason", DeclineReason)
     await store.save_referral(tx, referral.decline(found, reason, seen=at.typed.version(), by=at.by, on=at.typed.today))
-    await identity.forget(tx, found.referral_id, found.household_id)
+    await identity.COPIES.forget(tx, found.referral_id, found.household_id)
     await _audit(at, "decline", found)
     return redirect(request, _back(at))
 
@@ -81,7 +81,7 @@ async def _to_answer(at: Sitting, referral_id: UUID) -> Referral:
     """With the consent as it is now: whoever hears of a change waits until this answer is saved."""
     found = await _addressed_to_us(at, referral_id)
     await store.open_case_of(at.tx, found.household_id)
-    return referral.agreed(found, await consents.of_household(at.tx, found.household_id), otherwise=at.desk.profile.basis)
+    return referral.agreed(found, await consents.WORDS.of_household(at.tx, found.household_id), otherwise=at.desk.profile.basis)
 
 
 async def _addressed_to_us(at: Sitting, referral_id: UUID) -> Referral:

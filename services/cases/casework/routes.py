@@ -1,13 +1,13 @@
 """Saving in a case: load, decide, save. Mounted under the desk's own path (/d/elderly, /center)."""
 
 from datetime import date
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from services.cases.casework import case as cases
-from services.cases.casework import closing, consent, consents, facts, lanes, note, pages, records, refer, referral_routes, store, telling
+from services.cases.casework import closing, consents, facts, lanes, note, pages, records, refer, referral_routes, store, telling, withdrawal
 from services.cases.casework.access import At, Form, Writer
 from services.cases.casework.approval import WhyMissing
 from services.cases.casework.approval_routes import ask as ask_approval
@@ -19,9 +19,11 @@ from services.cases.casework.facts import FactGone, FactUnreadable
 from services.cases.casework.note import AlreadyCorrected, NoteIncomplete
 from services.cases.casework.refer import AlreadyReferred, TargetUnknown, TopicsMissing
 from services.cases.casework.sitting import Sitting, on_case
+from shared.contracts import consent_said
 from shared.contracts.case import CaseState, FactRecorded
 from shared.contracts.consultation import Urgency
 from shared.contracts.event import Confidence, LegalBasis, MemberId, ReferralId
+from shared.runtime.agreements import retracted
 from shared.runtime.database import Tx
 from shared.runtime.problems import NotFound, refusals
 
@@ -110,9 +112,10 @@ async def _fact(at: Sitting, case: Case) -> None:
         return await ask_approval(at, case, entry)
     if not await records.add_fact(at.tx, outcome):
         return
-    said = next((consent.by_fact(event, at.tx.now) for event in outcome.events if isinstance(event, FactRecorded)), None)
-    if said and (change := await consents.say(at.tx, said)):
-        await consents.settle(at.tx, case, case.household_id, at.desk.profile, change, why=entry.fact_id)
+    said = next((consent_said.by_fact(event, at.desk.unit.code, at.tx.now) for event in outcome.events if isinstance(event, FactRecorded)), None)
+    if said:
+        change = await consents.WORDS.say(at.tx, said)
+        await withdrawal.agreements(at.desk.profile).settle(at.tx, case.household_id, change, why=entry.fact_id)
     await at.audit("create", "fact", entry.fact_id, case, LegalBasis.ART106_6 if outcome.state.circle else None)
 
 
@@ -150,7 +153,7 @@ async def retract_fact(request: Request, case_id: UUID, fact_id: UUID, desk: At,
         if all(one.fact_id != fact_id for one in (await lanes.seen(at.tx, case.household_id)).facts):
             raise NotFound
         await records.save_retraction(at.tx, facts.retract(fact, on=at.typed.today))
-        if fact.kind == consent.KIND:
+        if fact.kind == consent_said.KIND:
             await _consent_taken_back(at, case, fact_id)
         await at.audit("retract", "fact", fact_id, case)
 
@@ -158,9 +161,10 @@ async def retract_fact(request: Request, case_id: UUID, fact_id: UUID, desk: At,
 
 
 async def _consent_taken_back(at: Sitting, case: Case, fact_id: UUID) -> None:
-    open_now = await store.open_case_of(at.tx, case.household_id) if case.closed else case
-    if change := await consents.take_back(at.tx, fact_id):
-        await consents.settle(at.tx, open_now, case.household_id, at.desk.profile, change, why=uuid5(fact_id, "retracted"))
+    if case.closed:
+        await store.open_case_of(at.tx, case.household_id)
+    change = await consents.WORDS.take_back(at.tx, fact_id)
+    await withdrawal.agreements(at.desk.profile).settle(at.tx, case.household_id, change, why=retracted(fact_id))
 
 
 @router.post(

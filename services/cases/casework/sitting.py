@@ -13,11 +13,12 @@ from starlette.datastructures import FormData
 from services.cases.casework import store, views
 from services.cases.casework.access import Desk, caseworker
 from services.cases.casework.case import Case
-from services.cases.casework.decision import Caseworker, japan_day
+from services.cases.casework.decision import Caseworker
 from services.cases.casework.forms import Typed
 from services.cases.casework.profile import Rules
 from shared.contracts.event import LegalBasis
 from shared.desk import redirect, render
+from shared.desk.wareki import japan_day
 from shared.runtime import audit
 from shared.runtime.auth import Staff
 from shared.runtime.database import Transaction

@@ -10,10 +10,11 @@ from sqlalchemy.dialects.postgresql import insert
 
 from services.cases.casework import tables
 from services.cases.casework.case import Case
-from services.cases.casework.decision import Caseworker, Outcome
+from services.cases.casework.decision import Caseworker
 from services.cases.casework.referral import Referral, ReferralState
 from shared.contracts.case import CaseState
 from shared.contracts.consultation import ConsentState, Urgency
+from shared.contracts.decision import Outcome
 from shared.contracts.event import CaseId, ConsultationId, HouseholdId, LegalBasis, ReferralId
 from shared.contracts.referral import DeclineReason
 from shared.runtime.database import Read, Transaction
@@ -60,6 +61,11 @@ async def case_to_change(tx: Transaction, case_id: UUID) -> Case:
 async def open_case_of(tx: Transaction, household_id: HouseholdId) -> Case | None:
     """この窓口で開いている、その世帯のケース。Serialised per household, so that two referrals cannot open two cases."""
     await tx.row(select(func.pg_advisory_xact_lock(func.hashtextextended(f"case:{household_id}", 0))))
+    return await held_case_of(tx, household_id)
+
+
+async def held_case_of(tx: Transaction, household_id: HouseholdId) -> Case | None:
+    """The same for whoever holds it already, by `open_case_of` or `case_to_change`."""
     row = await tx.row(select(c).where(c.c.household_id == household_id, c.c.state != CaseState.CLOSED.value).with_for_update())
     return _case(row) if row else None
 

@@ -2,12 +2,13 @@
 
 from services.cases.casework import consents, facts, heard, lanes, records, refer, store
 from services.cases.casework.case import Case
-from services.cases.casework.decision import Caseworker, Outcome
+from services.cases.casework.decision import Caseworker
 from services.cases.casework.facts import Entry, Fact
 from services.cases.casework.refer import Offer
 from services.cases.casework.referral import Referral
 from services.cases.casework.sitting import Sitting
 from shared.contracts.consent_uses import use_of
+from shared.contracts.decision import Outcome
 from shared.runtime.announce import referral_targets
 
 
@@ -17,7 +18,7 @@ async def fact(at: Sitting, case: Case, entry: Entry, *, by: Caseworker, approve
         entry,
         household=await heard.household(at.tx, case.household_id),
         known=await records.facts(at.tx, case.household_id),
-        consents=await consents.of_household(at.tx, case.household_id),
+        consents=await consents.WORDS.of_household(at.tx, case.household_id),
         by=by,
         on=at.typed.today,
         profile=at.desk.profile,

@@ -3,32 +3,18 @@
 from typing import Any
 from uuid import UUID, uuid4
 
-from services.cases.casework import (
-    approval_views,
-    approvals,
-    basis,
-    consent,
-    consents,
-    heard,
-    identity,
-    involvement,
-    lanes,
-    lists,
-    openings,
-    portrait,
-    store,
-)
+from services.cases.casework import approval_views, approvals, basis, consents, heard, identity, involvement, lanes, lists, openings, portrait, store
 from services.cases.casework.access import Desk, may_write
 from services.cases.casework.case import Case
-from services.cases.casework.decision import japan_day
 from services.cases.casework.forms import in_days
 from services.cases.casework.note import Note
 from services.cases.casework.profile import Rules
+from shared.contracts import consent_said
 from shared.contracts.conference import Forum
 from shared.contracts.consultation import ConsentState, Urgency
 from shared.contracts.event import LegalBasis
 from shared.contracts.referral import DeclineReason
-from shared.desk.wareki import age_on
+from shared.desk.wareki import age_on, japan_day
 from shared.runtime.announce import announced_units, referral_targets
 from shared.runtime.auth import Staff
 from shared.runtime.database import Read
@@ -145,7 +131,7 @@ async def case_page(handle: Read, desk: Desk, staff: Staff, case: Case, *, tab: 
     who = await identity.of_household(handle, case.household_id)
     seen = await lanes.seen(handle, case.household_id)
     known = seen.facts
-    said = await consents.of_household(handle, case.household_id)
+    said = await consents.WORDS.of_household(handle, case.household_id)
     written = await lanes.notes(handle, case)
     notes = written.notes
     conferences = await lanes.ongoing(handle, desk.unit, case.household_id) if shown["writes"] else basis.NO_CONFERENCE
@@ -191,7 +177,7 @@ async def case_page(handle: Read, desk: Desk, staff: Staff, case: Case, *, tab: 
         "me": staff.sub,
         "guarded": handle.rights is not None and handle.rights.special.get(case.household_id, ORDINARY).protected,
         "opens_everywhere": "coordinator" in staff.roles,
-        "consent_of": {view.member.member_id: consent.of(said, view.member.member_id) for view in views},
+        "consent_of": {view.member.member_id: consent_said.of(said, view.member.member_id) for view in views},
         "bases": _bases(basis.choices(desk.profile.bases, conferences, convenes=convenes)),
         "refer_bases": _bases(basis.choices(desk.profile.bases, convenes=convenes)),
         "approvals": await approval_views.of_case(handle, case, rules, names, titles) if shown["writes"] else [],

@@ -1,70 +1,45 @@
-"""同意が始まる・終わる・撤回される: 撤回なら、同意だけで持っていた写しを消し、残したものの根拠を添えて受領を返す。"""
+"""同意が変わったとき、この窓口で改まるもの: 開いているケースの根拠、つなぎごとの氏名の照会、同意で知らせた記録。"""
 
-from datetime import date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from dataclasses import dataclass
+from uuid import UUID
 
-from services.cases.casework import consent, consents, identity, records, store
-from services.cases.casework.consent import Change
-from services.cases.casework.decision import japan_day
+from services.cases.casework import case as cases
+from services.cases.casework import consents, disclosure, identity, records, store
 from services.cases.casework.profile import Profile
-from shared.contracts.consent import ConsentGiven, ConsentWithdrawn, ReceiptsMissed
-from shared.contracts.consultation import ConsentState
-from shared.contracts.event import HouseholdId, LegalBasis
-from shared.messaging import Envelope, Handlers, Timer
+from shared.contracts.event import HouseholdId, LegalBasis, MemberId
+from shared.desk.wareki import japan_day
+from shared.runtime.agreements import Agreements
 from shared.runtime.database import Transaction
-from shared.runtime.receipts import Released, answer_withdrawals
-
-JST = ZoneInfo("Asia/Tokyo")
-#: 支援の記録は、文書管理の保存期間が終わるまで残る
-CASE_RECORD = "CASE_RECORD"
-ENDS = "consent_ends"
 
 
-def register(handlers: Handlers, profile: Profile) -> None:
-    @handlers.on(ConsentGiven)
-    async def consent_given(tx: Transaction, event: ConsentGiven, envelope: Envelope) -> None:
-        if profile.unit not in event.recipients:
-            return
-        case = await store.open_case_of(tx, event.household_id)
-        tx.schedule(ENDS, str(event.consent_id), day_after(event.valid_to), event.household_id)
-        if change := await consents.say(tx, consent.by_consent(event, envelope.time)):
-            await consents.settle(tx, case, event.household_id, profile, change, why=event.consent_id)
+@dataclass(frozen=True, slots=True)
+class OpenCase:
+    """その世帯の同意の上に立つ、開いているケース。"""
 
-    @handlers.timer(ENDS)
-    async def consent_ends(tx: Transaction, due: Timer) -> None:
-        """期間が終わった。受付が止まっていても、写しはきょう消える。取り直されていれば、何もしない。"""
-        assert due.household_id is not None
-        household_id = HouseholdId(due.household_id)
-        case = await store.open_case_of(tx, household_id)
-        for member in await consents.ended(tx, household_id, japan_day(tx.now)):
-            await consents.lost(tx, case, household_id)
-            await identity.release(tx, household_id, member, await consents.of_household(tx, household_id))
-        if case:
-            await consents.follow(tx, case, profile)
+    profile: Profile
 
-    async def release(tx: Transaction, event: ConsentWithdrawn, envelope: Envelope) -> Released:
-        case = await store.open_case_of(tx, event.household_id)
-        change = await consents.say(tx, consent.by_withdrawal(event, envelope.time))
-        known = await consents.of_household(tx, event.household_id)
-        if consent.of(known, event.member_id) is ConsentState.GIVEN:
-            return Released(kept_under=(LegalBasis.CONSENT.value,))  # given again here, after it was taken back there
-        if change is Change.LOST:
-            await consents.lost(tx, case, event.household_id)
-        if case and change:
-            await consents.follow(tx, case, profile)
-        removed = await identity.release(tx, event.household_id, event.member_id, known)
-        removed += await records.hide_shared(tx, event.household_id, event.member_id, japan_day(tx.now))
-        return Released(removed, await _kept(tx, event))
+    async def hold(self, tx: Transaction, household_id: HouseholdId) -> None:
+        await store.open_case_of(tx, household_id)
 
-    answer_withdrawals(handlers, profile.unit, release)
-    handlers.ignore(ReceiptsMissed)
+    async def other_ground(self, tx: Transaction, household_id: HouseholdId) -> LegalBasis | None:
+        case = await store.held_case_of(tx, household_id)
+        return case.legal_basis if case and case.legal_basis is not LegalBasis.CONSENT else None
+
+    async def follow(self, tx: Transaction, household_id: HouseholdId) -> None:
+        if case := await store.held_case_of(tx, household_id):
+            known = await consents.WORDS.of_household(tx, household_id)
+            await store.save_ground(tx, cases.agreed(case, known, otherwise=self.profile.basis))
+
+    async def ask_again(self, tx: Transaction, household_id: HouseholdId, why: UUID) -> None:
+        for referral in await store.standing_referrals(tx, household_id, self.profile.unit):
+            await disclosure.ask(tx, referral, why=str(why))
+
+    async def hide(self, tx: Transaction, household_id: HouseholdId, member_id: MemberId) -> int:
+        return await records.hide_shared(tx, household_id, member_id, japan_day(tx.now))
+
+    async def keeps_records(self, tx: Transaction, household_id: HouseholdId) -> bool:
+        return await records.keeps_file(tx, household_id)
 
 
-async def _kept(tx: Transaction, event: ConsentWithdrawn) -> tuple[str, ...]:
-    other = [basis.value for basis in await identity.grounds_of(tx, event.household_id, event.member_id) if basis is not LegalBasis.CONSENT]
-    return (*other, *([CASE_RECORD] if await records.keeps_file(tx, event.household_id) else []))
-
-
-def day_after(last: date) -> datetime:
-    """その日が終わったとき（日本時間の翌日0時）。"""
-    return datetime.combine(last + timedelta(days=1), time(), JST)
+def agreements(profile: Profile) -> Agreements:
+    return Agreements(profile.unit, consents.WORDS, identity.COPIES, OpenCase(profile))

@@ -10,10 +10,10 @@ from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
-from services.cases.casework.decision import japan_day
 from shared.contracts.alert import AlertRaised
 from shared.contracts.conference import Forum
 from shared.contracts.event import HouseholdId, Lane, StaffId, UnitCode
+from shared.desk.wareki import japan_day
 
 #: センターが招集できる会議と、その根拠
 GROUND = {

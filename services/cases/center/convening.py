@@ -8,13 +8,13 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-from services.cases.casework import consent
-from services.cases.casework.consent import Consents
-from services.cases.casework.decision import Outcome
 from services.cases.casework.household import Household, Member, age_about
 from services.cases.center.conference import GROUND, Convening, Draft, DraftState
+from shared.contracts import consent_said
 from shared.contracts.conference import ConferenceClosed, ConferenceConvened, Forum
+from shared.contracts.consent_said import Consents
 from shared.contracts.consultation import ConsentState
+from shared.contracts.decision import Outcome
 from shared.contracts.event import LegalBasis, MemberId
 from shared.runtime.problems import Refusal
 
@@ -78,7 +78,7 @@ def without_consent(whose: tuple[Member, ...], said: Consents, other: Collection
     `other` は、同意はあるが、目的の `lacks` が入っていない人。
     """
     why = {one: f"（目的の{lacks}が入っていません。受付で取り直せます）" for one in other}
-    missing = [one.role.label + why.get(one.member_id, "") for one in whose if consent.of(said, one.member_id) is not ConsentState.GIVEN]
+    missing = [one.role.label + why.get(one.member_id, "") for one in whose if consent_said.of(said, one.member_id) is not ConsentState.GIVEN]
     return "・".join(missing) if whose else "世帯の顔ぶれが、まだ届いていません"
 
 

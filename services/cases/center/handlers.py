@@ -2,10 +2,10 @@
 
 from uuid import UUID, uuid5
 
-from services.cases.casework.decision import japan_day
 from services.cases.center import conference, store
 from services.cases.center.parameters import proposes_on
 from shared.contracts.alert import AlertAcknowledged, AlertDismissed, AlertDone, AlertRaised, AlertTaken
+from shared.desk.wareki import japan_day
 from shared.messaging import Envelope, Handlers
 from shared.runtime.database import Transaction
 from shared.runtime.settings import Settings

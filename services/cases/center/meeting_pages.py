@@ -8,13 +8,13 @@ from fastapi.responses import Response
 
 from services.cases.casework import heard, identity, lanes, portrait, views
 from services.cases.casework.access import At, Desk, Form, Writer
-from services.cases.casework.decision import japan_day
 from services.cases.casework.forms import in_days
 from services.cases.casework.involvement import others
 from services.cases.center import convening, meeting_form, standing, store
 from services.cases.center.conference import GROUND, Draft
 from services.cases.center.parameters import proposes_on, terms_on
 from shared.desk import redirect, render
+from shared.desk.wareki import japan_day
 from shared.runtime import audit
 from shared.runtime.announce import AnnouncedUnit, announced_units
 from shared.runtime.auth import Signed, Staff

@@ -8,7 +8,6 @@ from fastapi.responses import Response
 
 from services.cases.casework import views
 from services.cases.casework.access import At, Reader
-from services.cases.casework.decision import japan_day
 from services.cases.casework.forms import in_days
 from services.cases.casework.pages import BoardTab, Page
 from services.cases.center import store
@@ -16,6 +15,7 @@ from services.cases.center.parameters import proposes_on
 from shared.contracts.conference import Forum
 from shared.contracts.household import Area
 from shared.desk import render
+from shared.desk.wareki import japan_day
 from shared.runtime import audit
 from shared.runtime.announce import announced_units
 from shared.runtime.database import Rd, Read

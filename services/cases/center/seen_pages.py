@@ -9,13 +9,13 @@ from fastapi.responses import Response
 from sqlalchemy import text
 
 from services.cases.casework.access import Form
-from services.cases.casework.decision import japan_day
 from services.cases.center import breach, seen, seen_form
 from services.cases.center.seen import Found, Sighting
 from services.cases.center.seen_form import Question
 from shared.contracts.event import HouseholdId
 from shared.contracts.seen import SeenRequest, Why
 from shared.desk import render
+from shared.desk.wareki import japan_day
 from shared.messaging.link import AWAY
 from shared.messaging.requests import RequestFailed, RequestRefused
 from shared.runtime import audit_words

@@ -6,16 +6,17 @@
 from datetime import date
 from pathlib import Path
 
-from services.cases.casework import consent, consents, heard
-from services.cases.casework.decision import japan_day
+from services.cases.casework import consents, heard
 from services.cases.casework.household import Member
 from services.cases.center import PROFILE, convening, store
 from services.cases.center.parameters import of_age_on
+from shared.contracts import consent_said
 from shared.contracts.case import FactRecorded
 from shared.contracts.conference import Forum
 from shared.contracts.consent import ConsentWithdrawn
 from shared.contracts.consent_uses import Use, wanted
 from shared.contracts.event import HouseholdId
+from shared.desk.wareki import japan_day
 from shared.messaging import Envelope, Handlers
 from shared.runtime.database import Read, Transaction
 from shared.runtime.settings import Settings
@@ -34,7 +35,7 @@ def hear_consents(handlers: Handlers, settings: Settings) -> None:
 
     @handlers.on(FactRecorded)
     async def refused_at_a_desk(tx: Transaction, event: FactRecorded, envelope: Envelope) -> None:
-        if event.kind == consent.KIND:
+        if event.kind == consent_said.KIND:
             await look(tx, event.household_id, city)
 
     async def look_at_all(tx: Transaction, on: date) -> bool:
@@ -46,8 +47,8 @@ def hear_consents(handlers: Handlers, settings: Settings) -> None:
 
 
 async def look(tx: Transaction, household_id: HouseholdId, city: Path | None) -> None:
-    said = dict(await consents.of_household(tx, household_id, Use.CONFERENCE))
-    for member in await consents.for_other_purposes(tx, household_id, Use.CONFERENCE):
+    said = dict(await consents.WORDS.of_household(tx, household_id, Use.CONFERENCE))
+    for member in await consents.WORDS.for_other_purposes(tx, household_id, Use.CONFERENCE):
         said.pop(member, None)  # did not say no: until asked for this purpose, lanes.py shows the conference nothing of theirs
     if convening.taken_back(await _whose(tx, household_id, city), said):
         await _break_off(tx, household_id)
@@ -55,8 +56,8 @@ async def look(tx: Transaction, household_id: HouseholdId, city: Path | None) ->
 
 async def without(handle: Read, household_id: HouseholdId, city: Path | None) -> str:
     """この会議の目的で同意のない人（続柄）。そろっていれば空。"""
-    said = await consents.of_household(handle, household_id, Use.CONFERENCE)
-    other = await consents.for_other_purposes(handle, household_id, Use.CONFERENCE)
+    said = await consents.WORDS.of_household(handle, household_id, Use.CONFERENCE)
+    other = await consents.WORDS.for_other_purposes(handle, household_id, Use.CONFERENCE)
     return convening.without_consent(await _whose(handle, household_id, city), said, other, wanted(Use.CONFERENCE, japan_day(handle.now)).words)
 
 

@@ -7,9 +7,9 @@ from uuid import UUID
 
 from sqlalchemy import Row, text
 
-from services.cases.casework.decision import Outcome
 from services.cases.center.conference import Convening, Draft, DraftState, Reason
 from shared.contracts.conference import Forum
+from shared.contracts.decision import Outcome
 from shared.contracts.event import HouseholdId, Lane
 from shared.runtime import rights
 from shared.runtime.database import Read, Transaction

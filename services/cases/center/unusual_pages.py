@@ -8,7 +8,6 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from services.cases.casework.decision import japan_day
 from services.cases.center import reading_mark, reading_marks, seen
 from services.cases.center.reading_mark import Found, Line, MarkedMeanwhile, Outcome, OwnReading
 from services.cases.center.reading_marks import Key
@@ -17,6 +16,7 @@ from shared.contracts.event import Month, StaffId, UnitCode
 from shared.contracts.seen import Why
 from shared.contracts.unusual import UnusualAnswer, UnusualRequest
 from shared.desk import redirect, render
+from shared.desk.wareki import japan_day
 from shared.runtime import audit, audit_words
 from shared.runtime.announce import unit_titles
 from shared.runtime.database import Database, Tx

@@ -30,6 +30,7 @@ class Gate(StrEnum):
     READ_WATCH = "readWatch"
     WRITE_WATCH = "writeWatch"
     READ_INBOX = "readInbox"
+    OVERSEE_ALERTS = "overseeAlerts"
     TRIAGE = "triage"
     READ_STRIP = "readStrip"
     OPERATE = "operate"
