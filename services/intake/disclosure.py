@@ -15,8 +15,11 @@ from shared.contracts.event import Lane, LegalBasis, MemberId
 
 #: 求めの目的。「同意」を根拠にするときは、求めた窓口の使い道に足りる目的の同意が要る (codes/consent_uses.yaml): 統計の同意では氏名は渡さない
 ASKED_FOR = frozenset({"referral", "watch"})
-#: 氏名の根拠にならないもの: 統計。69条2項4号は上司の承認が要り、承認の記録がまだない
-UNLAWFUL = frozenset({LegalBasis.STAT, LegalBasis.BENEFIT_69_2_4})
+#: 氏名の根拠にならないもの: 統計
+UNLAWFUL = frozenset({LegalBasis.STAT})
+#: 上司の承認が要るもの。窓口は承認されたつなぎだけをこの根拠で知らせる（casework の `refer.refer`、decisions/0012）ので、
+#: 求めた窓口あての、この根拠のつなぎがあるときだけ答える
+APPROVED = frozenset({LegalBasis.BENEFIT_69_2_4})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,14 @@ def decide(request: DisclosureRequest, grounds: Sequence[Ground], members: Colle
     standing = [ground for ground in theirs if not (ground.consultation and ground.consultation.withdrawn)]
     if not standing:
         return Answer(None, Refused.WITHDRAWN)
+    if request.legal_basis in APPROVED and not any(_approved(request, ground) for ground in grounds):
+        return Answer(None, Refused.BASIS_UNLAWFUL)
     return _on_basis(request, standing, members, consents, on)
+
+
+def _approved(request: DisclosureRequest, ground: Ground) -> bool:
+    """つなぎは世帯に一つとは限らない: 同意がなくなった照会は、ケースの根拠に移る（casework の `identity.move_ground`）。"""
+    return ground.to_unit == request.asker and ground.status != "declined" and ground.legal_basis == request.legal_basis
 
 
 def _on_basis(request: DisclosureRequest, standing: Sequence[Ground], members: Collection[MemberId], consents: Consents, on: date) -> Answer:

@@ -104,12 +104,16 @@ class Navigation:
         self._domains = {entry.href: unit.welfare_domain for unit in units for entry in unit.navigation}
 
     def visible_to(self, staff: Staff | None) -> list[NavigationEntry]:
-        return [entry for entry in self.entries if staff and self._opens(entry, staff)]
+        """One entry of a label: the page that several desks have leads from the first of them to the others."""
+        opens = [entry for entry in self.entries if staff and self._opens(entry, staff)]
+        first = {entry.label: entry for entry in reversed(opens)}
+        return [entry for entry in opens if first[entry.label] is entry]
 
     def _opens(self, entry: NavigationEntry, staff: Staff) -> bool:
-        """As `requires` decides: a caseworker is shown the desk of the own domain, not those that would answer 403."""
+        """As the gates decide: a caseworker, and a manager who has domains, is shown the desks of these, not those that would answer 403."""
         held, domain = staff.roles & set(entry.roles), self._domains.get(entry.href)
-        return not entry.roles or bool(held and (domain is None or domain in staff.domains or held - {"caseworker"}))
+        bound = {"caseworker", "manager"} if staff.domains else {"caseworker"}
+        return not entry.roles or bool(held and (domain is None or domain in staff.domains or held - bound))
 
 
 def hear_announcements(handlers: "Handlers") -> None:

@@ -11,6 +11,7 @@ from services.cases.casework.facts import Entry
 from services.cases.casework.household import Household, Member
 from services.cases.casework.parameters import rules_on
 from services.cases.casework.profile import Profile, Rules
+from services.cases.casework.refer import Offer
 from services.cases.casework.referral import Referral, arrive
 from services.cases.elderly import PROFILE as ELDERLY
 from shared.contracts.case import CaseState
@@ -77,3 +78,14 @@ def an_entry(**changes: Any) -> Entry:
         "legal_basis": LegalBasis.INTERNAL_69_2_2,
     }
     return Entry(**values | changes)
+
+
+def an_offer(**changes: Any) -> Offer:
+    values: dict[str, Any] = {
+        "referral_id": ReferralId(uuid4()),
+        "to": "cases-poverty",
+        "topics": ("07",),
+        "urgency": Urgency.B,
+        "legal_basis": LegalBasis.INTERNAL_69_2_2,
+    }
+    return Offer(**values | changes)

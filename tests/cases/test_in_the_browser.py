@@ -12,6 +12,7 @@ from shared.desk.assets import axe_script
 from shared.runtime.testing import signed_cookies
 from tests.cases.builders import made
 from tests.cases.desk import ITO, NOGUCHI, SATO, TOLD, DeskUnderTest
+from tests.cases.test_approval_at_the_desk import CHIEF
 from tests.cases.test_case_at_the_desk import FACT, NOTE, announced
 from tests.cases.test_conference import an_alert
 from tests.shared.desk.conftest import browser, put_away, served
@@ -103,6 +104,34 @@ async def test_the_kind_of_fact_brings_its_own_fields(window: Window) -> None:
     await page.fill("#f-since", "3か月前")
     await page.press("#f-since", "Control+Enter")
     await page.wait_for_selector("text=記録し直す")
+    assert (await window.desk.said())[-1] == "fact.recorded.v1"
+
+
+async def test_what_is_asked_of_a_ground_comes_with_it_and_the_supervisor_decides_on_the_page(window: Window) -> None:
+    case = await window.desk.accepted(await arrived(window.desk))
+    page = await window.open(f"{case}?tab=facts&kind=care_level")
+    assert not await page.is_visible("#f-harm_note")
+    await page.check("#fact [name=value][value=care2]")
+    await page.select_option("#f-legal_basis", "BENEFIT_69_2_4")
+    await page.fill("#f-harm_note", "伝えるのは要介護度だけ")
+    await page.check("#f-harm_checked")
+    await page.press("#f-why_not_asked", "Control+Enter")
+    await page.wait_for_selector("#f-why_not_asked-error")
+    assert await page.input_value("#f-harm_note") == "伝えるのは要介護度だけ"
+    await page.fill("#f-why_not_asked", "意識がない")
+    await page.press("#f-why_not_asked", "Control+Enter")
+    await page.wait_for_selector("text=承認待ち")
+    assert (await window.desk.said())[-1] == "case.opened.v1"
+    assert await violations(page) == []
+    boss = await window.open("/approvals", CHIEF)
+    assert await violations(boss) == []
+    await boss.click("summary:has-text('承認しない')")
+    await boss.fill("[name=words]", "病室で聞けるそうです")
+    await boss.click("button:has-text('承認しない')")
+    await boss.wait_for_selector("text=承認しないわけを選んでください")
+    assert await boss.input_value("[name=words]") == "病室で聞けるそうです"
+    await boss.click("button:has-text('承認して知らせる')")
+    await boss.wait_for_selector("text=承認を待つ提供はありません")
     assert (await window.desk.said())[-1] == "fact.recorded.v1"
 
 

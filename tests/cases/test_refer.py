@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -12,19 +11,17 @@ from services.cases.casework.refer import AlreadyReferred, TargetUnknown, Topics
 from services.cases.casework.referral import Referral, ReferralState
 from services.cases.elderly import PROFILE
 from shared.contracts.case import CaseState
-from shared.contracts.consultation import ConsentState, Urgency
+from shared.contracts.consultation import ConsentState
 from shared.contracts.decision import Outcome
-from shared.contracts.event import LegalBasis, ReferralId
+from shared.contracts.event import LegalBasis
 from shared.contracts.referral import ReferralMade
-from tests.cases.builders import MOTHER, TODAY, a_case, rules
+from tests.cases.builders import MOTHER, TODAY, a_case, an_offer, rules
 
 
 def make(case: Case | None = None, **changes: Any) -> Outcome[Referral]:
-    values: dict[str, Any] = {
-        "referral_id": ReferralId(uuid4()), "to": "cases-poverty", "targets": {"cases-poverty", "cases-elderly"}, "waiting_at": (), "topics": ("07",),
-        "urgency": Urgency.B, "consent": ConsentState.NOT_ASKED, "legal_basis": LegalBasis.INTERNAL_69_2_2, "on": TODAY,
-    }  # fmt: skip
-    return refer(case or a_case(), **values | changes, profile=PROFILE, rules=rules())
+    values: dict[str, Any] = {"targets": {"cases-poverty", "cases-elderly"}, "waiting_at": (), "consent": ConsentState.NOT_ASKED, "on": TODAY}
+    about = {name: changes.pop(name) for name in ("to", "topics", "legal_basis") if name in changes}
+    return refer(case or a_case(), an_offer(**about), **values | changes, profile=PROFILE, rules=rules())
 
 
 def test_a_referral_says_to_whom_why_and_until_when() -> None:

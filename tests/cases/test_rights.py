@@ -71,6 +71,8 @@ async def test_every_route_of_a_desk_is_in_one_of_these_lists(elderly: DeskUnder
     """A route that nobody thought about here would be open to everybody."""
     known = {path.split("?")[0].format(case="/cases/{case_id}", referral="{referral_id}") for path in PAGES + WRITES}
     known |= {"/cases/{case_id}/_part/fact", "/cases/{case_id}/facts/{fact_id}/retract", "/households/{household_id}"}
+    known |= {"/approvals", "/approvals/{request_id}/approve", "/approvals/{request_id}/decline"}  # test_approval_at_the_desk
+    known |= {"/cases/{case_id}/approvals/{request_id}/withdraw"}
     routes = {path.removeprefix(elderly.base) for path in elderly.app.openapi()["paths"] if path.startswith(elderly.base)}
     assert routes == known
 

@@ -54,7 +54,13 @@ steps = st.lists(
     max_size=12,
 )
 grounds = st.lists(
-    st.tuples(st.sampled_from(UNITS), st.sampled_from(["made", "accepted", "held", "declined"]), st.none() | st.sampled_from(MEMBERS), st.booleans()),
+    st.tuples(
+        st.sampled_from(UNITS),
+        st.sampled_from(["made", "accepted", "held", "declined"]),
+        st.none() | st.sampled_from(MEMBERS),
+        st.booleans(),
+        st.sampled_from(["INTERNAL_69_2_2", "CONSENT", "BENEFIT_69_2_4"]),
+    ),
     max_size=4,
 )
 requests = st.tuples(st.sampled_from(UNITS), st.sampled_from(["referral", "watch", "curiosity"]), st.sampled_from(LegalBasis))
@@ -70,15 +76,15 @@ def household(gone: MemberId | None) -> Household:
     )
 
 
-def ground(to: str, status: str, subject: MemberId | None, withdrawn: bool) -> Ground:
+def ground(to: str, status: str, subject: MemberId | None, withdrawn: bool, basis: str) -> Ground:
     if subject is None:
-        return Ground(uuid4(), to, "INTERNAL_69_2_2", status, None)
+        return Ground(uuid4(), to, basis, status, None)
     content = Content("（架空）相談の内容", ("12",), None, Urgency.C, ConsentState.GIVEN)
     by = StaffRef("r1", "試験 受付")
     told = Consultation(
         ConsultationId(uuid4()), "R8-0001", HOME, subject, "3", Visitor(), content, datetime(2026, 4, 1, tzinfo=UTC), by, uuid4(), "",
     )  # fmt: skip
-    return Ground(uuid4(), to, "CONSENT", status, replace(told, withdrawn=Cancelled.MISTAKE) if withdrawn else told)
+    return Ground(uuid4(), to, basis, status, replace(told, withdrawn=Cancelled.MISTAKE) if withdrawn else told)
 
 
 def lived(history: list[Step]) -> Consents:
@@ -146,7 +152,11 @@ def check(answer: Disclosure, asked: DisclosureRequest, words: dict[tuple[Member
 @settings(max_examples=400, deadline=None)
 @given(steps, grounds, requests, st.integers(0, 20), st.none() | st.sampled_from(MEMBERS))
 def test_no_answer_names_anybody_without_ground_or_holds_what_was_excluded(
-    history: list[Step], made: list[tuple[str, str, MemberId | None, bool]], wanted: tuple[str, str, LegalBasis], later: int, gone: MemberId | None
+    history: list[Step],
+    made: list[tuple[str, str, MemberId | None, bool, str]],
+    wanted: tuple[str, str, LegalBasis],
+    later: int,
+    gone: MemberId | None,
 ) -> None:
     on, home = START + timedelta(days=len(history) + later), household(gone)
     asker, purpose, basis = wanted
@@ -159,6 +169,7 @@ def test_no_answer_names_anybody_without_ground_or_holds_what_was_excluded(
         return
     assert purpose in disclosure.ASKED_FOR
     assert basis not in disclosure.UNLAWFUL
+    assert basis not in disclosure.APPROVED or any((one.to_unit, one.legal_basis) == (asker, basis) for one in named if one.status != "declined")
     assert decided.ground in [one for one in named if one.to_unit == asker and one.status != "declined"]
     answer = disclosure.disclose(uuid4(), home, decided)
     assert gone not in {person.member_id for person in answer.members}

@@ -125,6 +125,22 @@ async def test_an_early_answer_of_another_desk_neither_counts_nor_hides_the_true
     assert await desk.rows("select 1 from early_answer") == []
 
 
+async def test_an_approved_referral_of_a_desk_is_a_ground_for_the_desk_it_was_made_to_and_for_nobody_else(desk: Desk) -> None:
+    """A desk says a referral on 69条2項4号 only when a supervisor approved it; the name of the ground alone opens nothing."""
+    first, benefit = await referred(desk), LegalBasis.BENEFIT_69_2_4
+    later = first.model_copy(update={"referral_id": ReferralId(uuid4()), "to": "cases-poverty", "consultation_id": None, "legal_basis": benefit})
+    assert (await ask(desk, later, legal_basis=benefit)).refused == "unknown_referral", "not yet heard: the desk asks again"
+    await hear(desk, later, source="cases-elderly")
+    assert (await ask(desk, first, legal_basis=benefit)).refused == "basis_unlawful"
+    answer = await ask(desk, later, legal_basis=benefit)
+    assert [person.name for person in answer.members] == ["見本 文子", "見本 健一"]
+    assert {row.legal_basis for row in await desk.rows("select legal_basis from disclosure where refused is null")} == {benefit}
+    assert (await ask(desk, later, legal_basis=LegalBasis.STAT)).refused == "basis_unlawful"
+    declined = {"household_id": later.household_id, "legal_basis": benefit, "referral_id": later.referral_id, "declined_on": later.made_on}
+    await hear(desk, ReferralDeclined(**declined, reason=DeclineReason.NOT_OURS), source="cases-poverty")
+    assert (await ask(desk, later, legal_basis=benefit)).refused == "not_addressed"
+
+
 async def test_someone_who_left_is_not_disclosed(desk: Desk) -> None:
     made = await referred(desk)
     row = (await desk.rows("select id, household_id from member where name = '見本 健一'"))[0]

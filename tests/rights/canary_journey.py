@@ -242,6 +242,27 @@ class Journey:
         await self.post(unit, f"{case}/facts", ELDERLY, form | known | {"fact_id": str(uuid4()), "kind": who.mark}, AGAIN)
         await self.post(unit, f"{case}/facts/{concern['fact_id']}/retract", ELDERLY, {})
 
+    async def approved(self, case: str) -> None:
+        """本人の利益による提供: 求める、取り下げる、承認されない、承認される。書いたわけと一言は、窓口の中だけに残る。"""
+        unit, who, part = "cases-elderly", self.canary, {"legal_basis": "BENEFIT_69_2_4", "harm_checked": "1"}
+        head = await self.one("intake", "select id from member where household_id = :h and role = 'head'", h=self.household)
+        words = {"evidence": who.sentence("見た紙"), "harm_note": who.sentence("おそれ"), "why_not_asked": who.sentence("聞けないわけ")}
+        fact = {"kind": "dementia", "value": "diagnosed", "member_id": str(head.id), "as_of": "今日", "confidence": "confirmed"} | part | words
+        await self.post(unit, f"{case}/facts", ELDERLY, fact | {"fact_id": str(uuid4()), "why_not_asked": ""}, AGAIN)
+        ids = [str(uuid4()) for _ in range(3)]
+        for one in ids:
+            await self.post(unit, f"{case}/facts", ELDERLY, fact | {"fact_id": one})
+        await self.post(unit, f"{case}/approvals/{ids[0]}/withdraw", ELDERLY, {})
+        assert who.mark in (await self.get(unit, "/d/elderly/approvals", MANAGER)).text
+        assert who.family not in (await self.get(unit, "/d/elderly/approvals", MANAGER, part=True)).text
+        base = f"/d/elderly/approvals/{ids[1]}"
+        await self.post(unit, f"{base}/decline", MANAGER, {"reason": who.name, "words": who.sentence("一言")}, AGAIN, part=True)
+        await self.post(unit, f"{base}/decline", MANAGER, {"reason": "tell_less", "words": who.sentence("一言")})
+        await self.post(unit, f"{base}/approve", MANAGER, {}, {409}, own=False)
+        await self.post(unit, f"/d/elderly/approvals/{ids[2]}/approve", ELDERLY, {}, GONE, own=False)
+        await self.post(unit, f"/d/elderly/approvals/{ids[2]}/approve", MANAGER, {})
+        await self.get(unit, case, ELDERLY)
+
     async def closed(self, case: str) -> None:
         unit, row = "cases-elderly", await self.one("cases-elderly", "select version from case_file where household_id = :h", h=self.household)
         version, who = row.version, self.canary

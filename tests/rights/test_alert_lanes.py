@@ -20,6 +20,7 @@ from shared.contracts.household import MemberRole
 from shared.contracts.visit import WatchTier
 from shared.runtime.policies import sight
 from shared.runtime.rights import reader_of
+from shared.runtime.unit import bases_of
 from tests.notify.town import NOON, TODAY, Household, Inbox, fold, mother_and_son, numbered, parameters
 from tests.rights.alert_town import (
     CENTER,
@@ -95,6 +96,19 @@ def test_the_lane_is_that_of_the_evidence_that_is_really_needed() -> None:
     inbox.hears(home)
     assert (inbox.latest["R-101"].lane, inbox.latest["R-101"].quiet) == (Lane.INTERNAL, False)
     assert {one.basis for one in inbox.latest["R-101"].needed} == {LegalBasis.INTERNAL_69_2_2}
+
+
+def test_what_a_desk_told_on_69_2_4_is_heard_like_internal_use_and_said_on_that_ground() -> None:
+    """Its supervisor approved it (decisions/0012); notify's manifest must let the alert carry the ground, or the household would be held."""
+    inbox, home = Inbox(), Household().registered()
+    husband, _ = home.member(MemberRole.HEAD, 84), home.member(MemberRole.SPOUSE, 82)
+    home.fact(ELDERLY, husband, "whereabouts", "facility", legal_basis=LegalBasis.BENEFIT_69_2_4)
+    inbox.hears(home)
+    (raised,) = [one for one in inbox.published if isinstance(one, AlertRaised)]
+    assert (raised.rule_id, raised.lane, raised.legal_basis) == ("R-101", Lane.INTERNAL, LegalBasis.BENEFIT_69_2_4)
+    allowed = bases_of("notify")
+    assert allowed
+    assert raised.legal_basis in allowed
 
 
 def test_a_watch_on_a_report_is_still_missed_by_who_keeps_it() -> None:

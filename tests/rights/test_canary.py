@@ -44,6 +44,10 @@ DECLARED: dict[str, str] = {
     **{f"cases-elderly.note.{column}": "支援経過" for column in ("partner", "shared", "private", "next_action")},
     "cases-elderly.case_file.next_action": "支援経過から写した、次にすること",
     "cases-elderly.fact.evidence": "事実の確かめ方",
+    "cases-elderly.fact.harm_note": "知らせても、おそれがないと考えたわけ",
+    "cases-elderly.approval.entry": "承認を求めた提供: 打たれたまま（確かめ方、おそれがないわけ）",
+    "cases-elderly.approval.why_not_asked": "承認を求めた提供: 同意を得られないわけ",
+    "cases-elderly.approval.words": "承認しないときの一言",
     "outreach.check_in.memo": "安否確認の覚え",
     "outreach.watch.end_reason": "見守りを終えた理由",
 }
@@ -86,6 +90,7 @@ async def scan(watched: Watched) -> Scan:
     await journey.signed()
     tables["signed"] = _cells(scanner.find(await watched.rows()))
     case = await journey.worked_at_the_desk()
+    await journey.approved(case)
     await journey.declined_at_another_desk()
     await journey.at_the_center()
     watch = await journey.watched()

@@ -98,31 +98,30 @@ def following(basis: LegalBasis, consent: ConsentState, otherwise: LegalBasis) -
     return otherwise if basis is LegalBasis.CONSENT else basis
 
 
-def check(
-    basis: LegalBasis,
-    consent: ConsentState,
-    allowed: tuple[LegalBasis, ...],
-    *,
-    harm_checked: bool = False,
-    harm_note: str = "",
-    lacks: str = "",
-) -> None:
-    """同意のない「同意」なら ConsentIsMissing（`lacks`: 足りないのは目的だけなら、それを言って ConsentForAnotherPurpose）。
+def needs_approval(basis: LegalBasis) -> bool:
+    """知らせる前に、求めた人とは別の上司の承認が要るか (domain.md §1.3)。"""
+    return basis is LegalBasis.BENEFIT_69_2_4
 
-    この窓口の根拠でなければ BasisNotOurs、おそれを確かめていない・わけがなければ HarmNotChecked。
-    """
+
+def must_be_ours(basis: LegalBasis, allowed: tuple[LegalBasis, ...]) -> None:
+    """この窓口の根拠でなければ BasisNotOurs。"""
     if basis not in allowed:
         raise BasisNotOurs(fields={"legal_basis": BasisNotOurs.sentence})
-    if basis is LegalBasis.CONSENT and consent is not ConsentState.GIVEN and lacks:
+
+
+def must_be_agreed(basis: LegalBasis, consent: ConsentState, lacks: str = "") -> None:
+    """同意のない「同意」なら ConsentIsMissing。足りないのは目的だけ（`lacks`）なら、それを言って ConsentForAnotherPurpose。"""
+    if basis is not LegalBasis.CONSENT or consent is ConsentState.GIVEN:
+        return
+    if lacks:
         raise ConsentForAnotherPurpose(lacks)
-    if basis is LegalBasis.CONSENT and consent is not ConsentState.GIVEN:
-        raise ConsentIsMissing(fields={"legal_basis": ConsentIsMissing.sentence})
-    if basis in HARM_CHECKED:
-        _must_harm_nobody(harm_checked, harm_note)
+    raise ConsentIsMissing(fields={"legal_basis": ConsentIsMissing.sentence})
 
 
-def _must_harm_nobody(checked: bool, why: str) -> None:
-    """Raises HarmNotChecked."""
+def must_harm_nobody(basis: LegalBasis, checked: bool, why: str) -> None:
+    """確かめる根拠で、おそれを確かめていない・わけがなければ HarmNotChecked。"""
+    if basis not in HARM_CHECKED:
+        return
     problems = {} if checked else {"harm_checked": HarmNotChecked.sentence}
     if not why:
         problems["harm_note"] = HarmNotChecked.why

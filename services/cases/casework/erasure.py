@@ -27,6 +27,7 @@ _LOOSE = text(
 )
 #: 書いたものすべて。referral は case_file を指すので、行が残っているうちに
 RECORDS = (
+    text("delete from approval where case_id = :case_id"),
     text("delete from note where case_id = :case_id"),
     text("delete from fact where case_id = :case_id"),
     text("delete from case_step where case_id = :case_id"),

@@ -95,6 +95,7 @@ def record(
     rules: Rules,
     conferences: Conferences = NO_CONFERENCE,
     lacks: str = "",
+    approved: bool = False,
 ) -> Outcome[Fact]:
     """事実を記録する。同じ人の同じ種類の前の記録に代わる（課題のように重なるものは、同じ値の記録にだけ代わる）。
 
@@ -102,13 +103,16 @@ def record(
     支援会議で知らせた事実は、同じ会議の記録にだけ代わる: 出席していない人の記録を、見えないところで変えない。
     語彙にない値・合わない人・先の日付は FactUnreadable、終結済みは CaseIsClosed、同意のない「同意」は ConsentIsMissing、
     足りないのが目的（`lacks`）なら ConsentForAnotherPurpose、会議を開かない窓口で、出席していない支援会議を根拠にすれば NotAtTheConference。
+    承認の要る根拠なら、上司が承認する（`approved`）までは何も知らせない。
     """
     must_be_open(case)
     _must_be_readable(entry, household, on, rules)
     if entry.legal_basis is LegalBasis.ART106_6 and entry.legal_basis in profile.bases and not profile.convenes:
         basis.attended(conferences)
     said = _consent_that_counts(case, entry, consents)
-    basis.check(entry.legal_basis, said, profile.bases, harm_checked=entry.harm_checked, harm_note=entry.harm_note, lacks=lacks)
+    basis.must_be_ours(entry.legal_basis, profile.bases)
+    basis.must_be_agreed(entry.legal_basis, said, lacks)
+    basis.must_harm_nobody(entry.legal_basis, entry.harm_checked, entry.harm_note)
     fact = Fact(
         fact_id=entry.fact_id,
         household_id=case.household_id,
@@ -128,7 +132,8 @@ def record(
     )
     before = next((one for one in known if one.current and _replaces(fact, one, rules)), None)
     fact = replace(fact, supersedes=before.fact_id if before else None)
-    return Outcome(fact, (_recorded(fact),))
+    waits = basis.needs_approval(entry.legal_basis) and not approved
+    return Outcome(fact, () if waits else (_recorded(fact),))
 
 
 def retract(fact: Fact, *, on: date) -> Outcome[Fact]:
@@ -164,6 +169,8 @@ def _must_be_readable(entry: Entry, household: Household, on: date, rules: Rules
     wrong = _wrong_person(entry, kind, household) | _wrong_time(entry, household, on)
     if entry.kind == consent_said.KIND and entry.legal_basis is LegalBasis.ART106_6:
         wrong["legal_basis"] = "同意は、会議で知ったことにはできません。本人に確かめて、ほかの根拠で記録してください。"
+    if entry.kind == consent_said.KIND and basis.needs_approval(entry.legal_basis):
+        wrong["legal_basis"] = "本人に聞けた同意に、この根拠は要りません。ほかの根拠で記録してください。"
     if entry.value not in kind.values:
         wrong["value"] = f"「{kind.label}」の値を選んでください。"
     if wrong:

@@ -1,7 +1,7 @@
 """つなぐ: 開いているケースの世帯を、つなぎを受ける他の窓口へ渡す。"""
 
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from services.cases.casework import basis, referral
@@ -32,45 +32,58 @@ class TopicsMissing(Refusal):
     sentence = "どんなことでつなぐのか、相談内容を一つ以上選んでください。"
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """つなごうとしていること。`harm_note` は、おそれがないと考えたわけで、この窓口の中だけに残る。"""
+
+    referral_id: ReferralId
+    to: UnitCode
+    topics: tuple[str, ...]
+    urgency: Urgency
+    legal_basis: LegalBasis
+    harm_checked: bool = False
+    harm_note: str = ""
+
+
 def refer(
     case: Case,
+    offer: Offer,
     *,
-    referral_id: ReferralId,
-    to: UnitCode,
     targets: Collection[UnitCode],
     waiting_at: Collection[UnitCode],
-    topics: tuple[str, ...],
-    urgency: Urgency,
     consent: ConsentState,
-    legal_basis: LegalBasis,
     on: date,
     profile: Profile,
     rules: Rules,
-    harm_checked: bool = False,
-    harm_note: str = "",
     lacks: str = "",
+    approved: bool = False,
 ) -> Outcome[Referral]:
-    """ほかの窓口 `to` につなぐ。`targets` はつなぎを受ける窓口、`waiting_at` は返信を待っている窓口、`lacks` は同意に足りない目的。"""
+    """ほかの窓口につなぐ。`targets` はつなぎを受ける窓口、`waiting_at` は返信を待っている窓口、`lacks` は同意に足りない目的。
+
+    承認の要る根拠なら、上司が承認する（`approved`）までは何も知らせない。
+    """
     must_be_open(case)
-    if to not in targets or to == profile.unit:
+    if offer.to not in targets or offer.to == profile.unit:
         raise TargetUnknown(fields={"to": TargetUnknown.sentence})
-    if to in waiting_at:
+    if offer.to in waiting_at:
         raise AlreadyReferred(fields={"to": AlreadyReferred.sentence})
-    if not topics or any(topic not in rules.topics for topic in topics):
+    if not offer.topics or any(topic not in rules.topics for topic in offer.topics):
         raise TopicsMissing(fields={"topics": TopicsMissing.sentence})
-    may = basis.choices(profile.bases, convenes=profile.convenes)
-    basis.check(legal_basis, consent, may, harm_checked=harm_checked, harm_note=harm_note, lacks=lacks)
-    reply_due = on + timedelta(days=rules.reply_days[urgency])
+    basis.must_be_ours(offer.legal_basis, basis.choices(profile.bases, convenes=profile.convenes))
+    basis.must_be_agreed(offer.legal_basis, consent, lacks)
+    basis.must_harm_nobody(offer.legal_basis, offer.harm_checked, offer.harm_note)
     made = ReferralMade(
         household_id=case.household_id,
-        legal_basis=legal_basis,
-        referral_id=referral_id,
-        to=to,
+        legal_basis=offer.legal_basis,
+        referral_id=offer.referral_id,
+        to=offer.to,
         member_ids=case.member_ids,
-        topics=topics,
-        urgency=urgency,
+        topics=offer.topics,
+        urgency=offer.urgency,
         consent=consent,
         made_on=on,
-        reply_due=reply_due,
+        reply_due=on + timedelta(days=rules.reply_days[offer.urgency]),
     )
-    return Outcome(replace(referral.arrive(made, profile.unit), harm_checked=harm_checked, harm_note=harm_note), (made,))
+    state = replace(referral.arrive(made, profile.unit), harm_checked=offer.harm_checked, harm_note=offer.harm_note)
+    waits = basis.needs_approval(offer.legal_basis) and not approved
+    return Outcome(state, () if waits else (made,))

@@ -7,9 +7,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from services.cases.casework import case as cases
-from services.cases.casework import closing, consents, facts, heard, lanes, note, pages, records, refer, referral_routes, store, withdrawal
+from services.cases.casework import closing, consents, facts, lanes, note, pages, records, refer, referral_routes, store, telling, withdrawal
 from services.cases.casework.access import At, Form, Writer
-from services.cases.casework.basis import BasisNotOurs, ConsentForAnotherPurpose, ConsentIsMissing, HarmNotChecked, NotAtTheConference
+from services.cases.casework.approval import WhyMissing
+from services.cases.casework.approval_routes import ask as ask_approval
+from services.cases.casework.approval_routes import router as approval_router
+from services.cases.casework.basis import BasisNotOurs, ConsentForAnotherPurpose, ConsentIsMissing, HarmNotChecked, NotAtTheConference, needs_approval
 from services.cases.casework.case import AnotherCaseIsOpen, Case, CaseIsClosed, CaseMovedOn, ReasonMissing, StateNotReachable, WatchDateMissing
 from services.cases.casework.closing import EvaluationComesFirst, RepliesOutstanding
 from services.cases.casework.facts import FactGone, FactUnreadable
@@ -18,17 +21,16 @@ from services.cases.casework.refer import AlreadyReferred, TargetUnknown, Topics
 from services.cases.casework.sitting import Sitting, on_case
 from shared.contracts import consent_said
 from shared.contracts.case import CaseState, FactRecorded
-from shared.contracts.consent_uses import use_of
 from shared.contracts.consultation import Urgency
 from shared.contracts.event import Confidence, LegalBasis, MemberId, ReferralId
 from shared.runtime.agreements import retracted
-from shared.runtime.announce import referral_targets
 from shared.runtime.database import Tx
 from shared.runtime.problems import NotFound, refusals
 
 router = APIRouter()
 router.include_router(pages.router)
 router.include_router(referral_routes.router)
+router.include_router(approval_router)
 
 
 @router.post("/cases/{case_id}/notes", responses=refusals(NotFound, CaseIsClosed, AlreadyCorrected, NoteIncomplete, NotAtTheConference))
@@ -87,7 +89,15 @@ def _note_typed(at: Sitting, case: Case) -> note.Note:
 @router.post(
     "/cases/{case_id}/facts",
     responses=refusals(
-        NotFound, CaseIsClosed, FactUnreadable, BasisNotOurs, ConsentForAnotherPurpose, ConsentIsMissing, HarmNotChecked, NotAtTheConference
+        NotFound,
+        CaseIsClosed,
+        FactUnreadable,
+        BasisNotOurs,
+        ConsentForAnotherPurpose,
+        ConsentIsMissing,
+        HarmNotChecked,
+        NotAtTheConference,
+        WhyMissing,
     ),
 )
 async def record_fact(request: Request, case_id: UUID, desk: At, staff: Writer, form: Form, tx: Tx) -> Response:
@@ -97,19 +107,9 @@ async def record_fact(request: Request, case_id: UUID, desk: At, staff: Writer, 
 
 async def _fact(at: Sitting, case: Case) -> None:
     entry = _fact_typed(at)
-    outcome = facts.record(
-        case,
-        entry,
-        household=await heard.household(at.tx, case.household_id),
-        known=await records.facts(at.tx, case.household_id),
-        consents=await consents.WORDS.of_household(at.tx, case.household_id),
-        by=at.by,
-        on=at.typed.today,
-        profile=at.desk.profile,
-        rules=at.rules,
-        conferences=await lanes.ongoing(at.tx, at.desk.unit, case.household_id),
-        lacks=await consents.lacks(at.tx, case.household_id, (entry.member_id,) if entry.member_id else case.member_ids),
-    )
+    outcome = await telling.fact(at, case, entry, by=at.by)
+    if needs_approval(entry.legal_basis):
+        return await ask_approval(at, case, entry)
     if not await records.add_fact(at.tx, outcome):
         return
     said = next((consent_said.by_fact(event, at.desk.unit.code, at.tx.now) for event in outcome.events if isinstance(event, FactRecorded)), None)
@@ -170,7 +170,7 @@ async def _consent_taken_back(at: Sitting, case: Case, fact_id: UUID) -> None:
 @router.post(
     "/cases/{case_id}/referrals",
     responses=refusals(
-        NotFound, CaseIsClosed, AlreadyReferred, TargetUnknown, TopicsMissing, ConsentForAnotherPurpose, ConsentIsMissing, HarmNotChecked
+        NotFound, CaseIsClosed, AlreadyReferred, TargetUnknown, TopicsMissing, ConsentForAnotherPurpose, ConsentIsMissing, HarmNotChecked, WhyMissing
     ),
 )
 async def refer_case(request: Request, case_id: UUID, desk: At, staff: Writer, form: Form, tx: Tx) -> Response:
@@ -179,30 +179,27 @@ async def refer_case(request: Request, case_id: UUID, desk: At, staff: Writer, f
 
 
 async def _refer(at: Sitting, case: Case) -> None:
-    typed, unit = at.typed, at.desk.unit.code
-    referral_id = ReferralId(typed.given_id("referral_id"))
-    if await store.known_referral(at.tx, referral_id):
+    offer = _offer_typed(at, case)
+    if await store.known_referral(at.tx, offer.referral_id):
         return  # the second press of the button
-    to = typed.text("to", 32)
-    outcome = refer.refer(
-        case,
-        referral_id=referral_id,
-        to=to,
-        targets=[found.unit for found in await referral_targets(at.tx)],
-        waiting_at=[waiting.to_unit for waiting in await store.waiting_from_here(at.tx, case.household_id, unit)],
-        topics=typed.many("topics"),
-        urgency=typed.choice("urgency", Urgency) or case.urgency,
-        consent=await consents.for_target(at.tx, case, to),
-        lacks=await consents.lacks(at.tx, case.household_id, case.member_ids, use_of(to, typed.today)),
-        harm_checked=typed.text("harm_checked", 8) == "1",
-        harm_note=typed.text("harm_note", 400),
-        legal_basis=typed.choice("legal_basis", LegalBasis) or at.desk.profile.basis,
-        on=typed.today,
-        profile=at.desk.profile,
-        rules=at.rules,
-    )
+    outcome = await telling.referral(at, case, offer)
+    if needs_approval(offer.legal_basis):
+        return await ask_approval(at, case, offer)
     if await store.add_referral(at.tx, outcome, case_id=case.case_id):
         await at.audit("refer", "referral", outcome.state.referral_id, case)
+
+
+def _offer_typed(at: Sitting, case: Case) -> refer.Offer:
+    typed = at.typed
+    return refer.Offer(
+        referral_id=ReferralId(typed.given_id("referral_id")),
+        to=typed.text("to", 32),
+        topics=typed.many("topics"),
+        urgency=typed.choice("urgency", Urgency) or case.urgency,
+        legal_basis=typed.choice("legal_basis", LegalBasis) or at.desk.profile.basis,
+        harm_checked=typed.text("harm_checked", 8) == "1",
+        harm_note=typed.text("harm_note", 400),
+    )
 
 
 @router.post(

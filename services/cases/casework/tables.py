@@ -1,6 +1,7 @@
 """The tables of casework, as the migrations make them (a test compares them)."""
 
 from sqlalchemy import ARRAY, BigInteger, Boolean, Column, Date, DateTime, Integer, MetaData, Table, Text, Uuid
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.schema import SchemaItem
 
 metadata = MetaData()
@@ -73,3 +74,9 @@ involvement = _table(
 )  # fmt: skip
 #: 消した世帯の、法が残すケース
 kept_case = _table("kept_case", _id("case_id", True), _id("household_id"), _text("record_class"), _day("due_on"))
+#: 上司の承認を待つ提供。`entry` は打たれたまま
+approval = _table(
+    "approval", _id("request_id", True), _id("household_id"), _id("case_id"), _text("kind"), Column("entry", JSONB), _text("why_not_asked"),
+    _at("asked_at"), _text("by_sub"), _text("by_name"), _text("state"), _at("settled_at"), _text("settled_by"), _text("settled_by_name"),
+    _text("reason"), _text("words"),
+)  # fmt: skip

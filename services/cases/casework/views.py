@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID, uuid4
 
-from services.cases.casework import basis, consents, heard, identity, involvement, lanes, lists, openings, portrait, store
+from services.cases.casework import approval_views, approvals, basis, consents, heard, identity, involvement, lanes, lists, openings, portrait, store
 from services.cases.casework.access import Desk, may_write
 from services.cases.casework.case import Case
 from services.cases.casework.forms import in_days
@@ -18,7 +18,7 @@ from shared.desk.wareki import age_on, japan_day
 from shared.runtime.announce import announced_units, referral_targets
 from shared.runtime.auth import Staff
 from shared.runtime.database import Read
-from shared.runtime.policies import Level
+from shared.runtime.policies import ORDINARY, Level
 
 #: codes of what a page gives, for the audit
 ON_LISTS = ("name",)
@@ -55,6 +55,7 @@ async def board(handle: Read, desk: Desk, staff: Staff, tab: str, page: int) -> 
         "incoming": await lists.referrals(handle, "in", unit=unit, today=today) if counts.incoming else [],
         "titles": {found.unit: found.title for found in await announced_units(handle)},
         "openings": await openings.of_mine(handle, staff),
+        "approvals": await approvals.of_mine(handle, staff.sub),
         "page": page,
         "pages": -(-getattr(counts, tab) // lists.PAGE),
         "back": "",
@@ -83,7 +84,7 @@ _NOTE = ("method", "partner", "shared", "private", "minutes", "next_action", "ne
 def listed(shown: dict[str, Any]) -> list[UUID]:
     """Every household on a list page, for the audit."""
     rows = [row.row.household_id for name in ("cases", "incoming", "referrals") for row in shown.get(name, ())]
-    return rows + [one.household_id for one in shown.get("openings", ())]
+    return rows + [one.household_id for name in ("openings", "approvals") for one in shown.get(name, ())]
 
 
 def note_values(corrects: Note | None = None) -> dict[str, Any]:
@@ -97,20 +98,29 @@ def note_values(corrects: Note | None = None) -> dict[str, Any]:
     }
 
 
-def _bases(found: tuple[LegalBasis, ...]) -> list[tuple[str, str]]:
-    return [(one.value, basis.LABELS[one]) for one in found]
+def _bases(found: tuple[LegalBasis, ...]) -> list[tuple[str, str, str]]:
+    """値・言葉・その根拠でさらに聞くこと。"""
+    return [(one.value, basis.LABELS[one], _asks(one)) for one in found]
+
+
+def _asks(one: LegalBasis) -> str:
+    return " ".join([*(["harm"] if one in basis.HARM_CHECKED else []), *(["why"] if basis.needs_approval(one) else [])])
+
+
+#: 根拠によって、さらに聞くこと
+_ASKED = {"harm_checked": "", "harm_note": "", "why_not_asked": ""}
 
 
 def fact_values(case: Case, desk: Desk, kind: str, rules: Rules) -> dict[str, Any]:
     scope = rules.vocabulary[kind].scope if kind in rules.vocabulary else "member"
     one = str(case.member_ids[0]) if scope == "member" and len(case.member_ids) == 1 else ""
     return {"fact_id": uuid4(), "kind": kind, "value": "", "member_id": one, "since": "", "as_of": "今日", "confidence": "reported",
-            "legal_basis": basis.usual(case.consent, desk.profile.basis).value, "evidence": "", "harm_checked": "", "harm_note": ""}  # fmt: skip
+            "legal_basis": basis.usual(case.consent, desk.profile.basis).value, "evidence": ""} | _ASKED  # fmt: skip
 
 
 def refer_values(case: Case, desk: Desk) -> dict[str, Any]:
     return {"referral_id": uuid4(), "to": "", "topics": case.topics, "urgency": case.urgency.value,
-            "legal_basis": basis.usual(case.consent, desk.profile.basis).value, "harm_checked": "", "harm_note": ""}  # fmt: skip
+            "legal_basis": basis.usual(case.consent, desk.profile.basis).value} | _ASKED  # fmt: skip
 
 
 async def case_page(handle: Read, desk: Desk, staff: Staff, case: Case, *, tab: str, kind: str = "", correct: Note | None = None) -> dict[str, Any]:
@@ -129,7 +139,9 @@ async def case_page(handle: Read, desk: Desk, staff: Staff, case: Case, *, tab: 
     if not (shown["writes"] or (handle.rights and handle.rights.may(Level.FULL, case.household_id))):
         notes, known, who = portrait.for_readers(notes, known, who)
     views = portrait.members(household, who, known, case, rules, today)
+    names = {view.member.member_id: view.name for view in views}
     units = await announced_units(handle)
+    titles = {unit.unit: unit.title for unit in units}
     referrals = await store.referrals_of_case(handle, case.case_id)
     stage_names, stage = portrait.stages(case.state)
     bar = who.first(case.member_ids, household)
@@ -146,13 +158,13 @@ async def case_page(handle: Read, desk: Desk, staff: Staff, case: Case, *, tab: 
         "stages": stage_names,
         "stage": stage,
         "entries": await portrait.timeline(handle, case, notes, who, referrals, rules),
-        "asked": portrait.asked(rules, known, {view.member.member_id: view.name for view in views}),
+        "asked": portrait.asked(rules, known, names),
         "referrals": referrals,
         "waiting": sum(1 for referral in referrals if referral.from_unit == desk.unit.code and referral.state.waiting),
         "others": involvement.others(
             await heard.traces(handle, case.household_id), own=desk.unit.code, desks={unit.unit: (unit.title, unit.base) for unit in units}
         ),
-        "titles": {unit.unit: unit.title for unit in units},
+        "titles": titles,
         "targets": [(unit.unit, unit.title) for unit in await referral_targets(handle) if unit.unit != desk.unit.code],
         "withheld": seen.withheld,
         "withheld_notes": written.withheld,
@@ -162,11 +174,13 @@ async def case_page(handle: Read, desk: Desk, staff: Staff, case: Case, *, tab: 
         "alerts": f"/_part/household/{case.household_id}/alerts" if any(unit.base == "/" for unit in units) else None,
         "updated": await store.last_change(handle, case.case_id),
         "mine": case.caseworker.sub == staff.sub,
+        "me": staff.sub,
+        "guarded": handle.rights is not None and handle.rights.special.get(case.household_id, ORDINARY).protected,
         "opens_everywhere": "coordinator" in staff.roles,
         "consent_of": {view.member.member_id: consent_said.of(said, view.member.member_id) for view in views},
         "bases": _bases(basis.choices(desk.profile.bases, conferences, convenes=convenes)),
         "refer_bases": _bases(basis.choices(desk.profile.bases, convenes=convenes)),
-        "asks_harm": bool(basis.HARM_CHECKED & set(desk.profile.bases)),
+        "approvals": await approval_views.of_case(handle, case, rules, names, titles) if shown["writes"] else [],
         "methods": [(method.code, method.label) for method in rules.methods],
         "kinds": [(question.kind, rules.vocabulary[question.kind].label) for question in rules.asked if question.kind in rules.vocabulary],
         "member_options": [(view.member.member_id, view.name, view.age) for view in views],

@@ -10,6 +10,6 @@ PROFILE = Profile(
     folder=Path(__file__).parent,
     welfare_domain=None,
     basis=LegalBasis.INTERNAL_69_2_2,
-    bases=(LegalBasis.CONSENT, LegalBasis.ART106_6, LegalBasis.INTERNAL_69_2_2, LegalBasis.LIFE_EMERGENCY),
+    bases=(LegalBasis.CONSENT, LegalBasis.ART106_6, LegalBasis.INTERNAL_69_2_2, LegalBasis.BENEFIT_69_2_4, LegalBasis.LIFE_EMERGENCY),
     convenes=True,
 )

@@ -15,6 +15,7 @@ PROFILE = Profile(
         LegalBasis.ART106_6,
         LegalBasis.INTERNAL_69_2_2,
         LegalBasis.EXTERNAL_69_2_3,
+        LegalBasis.BENEFIT_69_2_4,
         LegalBasis.ABUSE_CHILD,
         LegalBasis.LIFE_EMERGENCY,
     ),

@@ -10,5 +10,12 @@ PROFILE = Profile(
     folder=Path(__file__).parent,
     welfare_domain="poverty",
     basis=LegalBasis.INTERNAL_69_2_2,
-    bases=(LegalBasis.CONSENT, LegalBasis.ART106_6, LegalBasis.INTERNAL_69_2_2, LegalBasis.KONKYU_9, LegalBasis.LIFE_EMERGENCY),
+    bases=(
+        LegalBasis.CONSENT,
+        LegalBasis.ART106_6,
+        LegalBasis.INTERNAL_69_2_2,
+        LegalBasis.BENEFIT_69_2_4,
+        LegalBasis.KONKYU_9,
+        LegalBasis.LIFE_EMERGENCY,
+    ),
 )

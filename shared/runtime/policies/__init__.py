@@ -47,10 +47,11 @@ class Gate(StrEnum):
     READ_AUDIT = "readAudit"
     SETTLE_REMOVALS = "settleRemovals"
     ATTEND = "attend"
+    APPROVE = "approve"
 
 
 class Level(StrEnum):
-    """一つの世帯について: 存在を知る・要約・すべて・所在・書く・（二人目として）取消しを決める。"""
+    """一つの世帯について: 存在を知る・要約・すべて・所在・書く・（二人目として）取消しや承認を決める。"""
 
     KNOW = "know"
     SUMMARY = "summary"

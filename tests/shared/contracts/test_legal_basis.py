@@ -48,9 +48,10 @@ def test_whoever_accepts_referrals_may_work_on_every_basis_a_desk_can_refer_on(u
 
 
 @pytest.mark.parametrize("unit", all_units(), ids=lambda unit: unit.code)
-def test_nobody_tells_on_69_2_4_while_no_supervisor_can_approve_it(unit: Unit) -> None:
-    """domain.md §1.3 「minimum, supervisor approval」: there is no step of approval yet, so no manifest may offer it (contracts/codes/lanes.yaml)."""
-    assert LegalBasis.BENEFIT_69_2_4 not in unit.legal_basis + unit.received_basis
+def test_only_the_desks_where_a_supervisor_approves_it_begin_to_tell_on_69_2_4(unit: Unit) -> None:
+    """domain.md §1.3 「minimum, supervisor approval」, decisions/0012: what others tell on it, they were told on it."""
+    assert (LegalBasis.BENEFIT_69_2_4 in unit.legal_basis) is (unit in CASES)
+    assert (LegalBasis.BENEFIT_69_2_4 in unit.received_basis) is (unit.code in ("outreach", "notify"))
 
 
 async def test_a_basis_that_the_manifest_does_not_name_is_refused_with_the_fix_and_nothing_is_written(databases: Callable[..., Any]) -> None:
