@@ -23,7 +23,7 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.desk import DeskFiles, render
+from shared.desk import DeskFiles, is_fragment, render
 from shared.messaging import Worker
 from shared.runtime import audit, seal, telemetry
 from shared.runtime.announce import Navigation, announce
@@ -201,7 +201,15 @@ def _refusal(request: Request, error: Refusal) -> Response:
             context |= {"theirs": error.theirs, "yours": error.yours, "back": sent_from(request)}
             return render(request, "desk/conflict.html", context, status=409)
         case _:
-            return render(request, "desk/problem.html", context, status=error.status)
+            return _before_the_form(request, render(request, "desk/problem.html", context, status=error.status))
+
+
+def _before_the_form(request: Request, answer: Response) -> Response:
+    """What has to be put right (422) is said before the form: what was typed stays where it is. Any other refusal takes the place of a form
+    that can no longer be sent."""
+    if is_fragment(request) and answer.status_code == 422:
+        answer.headers["HX-Reswap"] = "afterbegin"
+    return answer
 
 
 async def _unreadable(request: Request, error: Exception) -> Response:
@@ -211,7 +219,7 @@ async def _unreadable(request: Request, error: Exception) -> Response:
     sentence = "送られた内容を読み取れませんでした。画面を開き直して、もう一度お試しください。"
     if not _wants_page(request):
         return JSONResponse({"code": "unreadable", "sentence": sentence, "fields": fields}, 422)
-    return render(request, "desk/problem.html", {"title": "読み取れませんでした", "sentence": sentence}, status=422)
+    return _before_the_form(request, render(request, "desk/problem.html", {"title": "読み取れませんでした", "sentence": sentence}, status=422))
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

@@ -135,6 +135,21 @@ async def test_what_is_asked_of_a_ground_comes_with_it_and_the_supervisor_decide
     assert (await window.desk.said())[-1] == "fact.recorded.v1"
 
 
+async def test_a_refusal_that_can_be_put_right_leaves_the_form_and_is_said_once(window: Window) -> None:
+    referral = await arrived(window.desk)
+    page = await window.open("/referrals")
+    await page.click("summary:has-text('不受理')")
+    for _ in range(2):
+        async with page.expect_response("**/decline"):
+            await page.click("button:has-text('不受理にする')")
+        await page.wait_for_selector(".refusal >> text=不受理の理由を選んでください")
+    assert await page.locator(".refusal:visible").count() == 1
+    await page.check(f"#decline-{referral} [name=reason] >> nth=0")
+    await page.click("button:has-text('不受理にする')")
+    await page.wait_for_selector("text=返信待ちのつなぎはありません")
+    assert (await window.desk.said())[-1] == "referral.declined.v1"
+
+
 async def test_who_was_first_is_told_without_losing_the_page(window: Window) -> None:
     referral = await arrived(window.desk)
     page = await window.open("/")
