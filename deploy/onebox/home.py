@@ -94,7 +94,8 @@ class Home:
         """内部ポート。覚えているものを使い、誰かに取られていれば選び直す（`keep` は自分たちが使用中のとき）。"""
         ports = read_json(self.path / "ports.json")
         if name not in ports or not (keep or is_free(ports[name])):
-            ports[name] = free_port(set(ports.values()))
+            entrance = int(read_json(self.path / "choices.json").get("port", 0))  # promised already, but nobody listens there yet
+            ports[name] = free_port({entrance, *ports.values()})
             write_private(self.path / "ports.json", json.dumps(ports, indent=1))
         return int(ports[name])
 

@@ -1,6 +1,7 @@
 """準備ができたかを聞く。代理サーバーの設定には従わない（相手はいつもループバック）。"""
 
 import json
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -13,7 +14,7 @@ def http_ok(url: str, timeout: float = 2.0) -> bool:
     try:
         with _direct.open(url, timeout=timeout) as answer:
             return bool(answer.status == 200)
-    except (URLError, OSError):
+    except (URLError, OSError, HTTPException):  # somebody else listens there and speaks no HTTP
         return False
 
 
@@ -22,7 +23,7 @@ def http_json(url: str, timeout: float = 2.0) -> dict[str, Any]:
     try:
         with _direct.open(url, timeout=timeout) as answer:
             value = json.load(answer)
-    except (URLError, OSError, ValueError):
+    except (URLError, OSError, HTTPException, ValueError):
         return {}
     return value if isinstance(value, dict) else {}
 

@@ -1,11 +1,15 @@
 """What is told to which process."""
 
+import socket
+import threading
 from pathlib import Path
 
 import pytest
 
+from deploy.onebox import ports
 from deploy.onebox.home import ROOT, Home, read_json
 from deploy.onebox.layout import Layout, chosen_units, known_units, unit_settings
+from deploy.onebox.program import is_ready
 
 SECRET_NAMES = ("DATABASE_URL", "NATS_URL", "TICKET_KEYS", "OIDC_CLIENT_SECRET", "PASSWORD")
 
@@ -70,3 +74,24 @@ def test_ports_and_secrets_are_the_same_at_the_next_start(layout: Layout) -> Non
     again = Layout(Home(layout.home.path), 8080, [], [])
     assert (again.internal("intake"), again.home.secret("database:intake")) == (port, secret)
     assert read_json(layout.home.path / "ports.json")["intake"] == port
+
+
+def test_a_port_that_is_promised_to_the_entrance_is_nobody_elses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gateway listens last: until then its port looks free (a broker took it, once in some hundred first starts)."""
+    home = Home(tmp_path / "home")
+    home.create()
+    entrance = next(port for port in range(ports.LOWEST, ports.HIGHEST) if ports.is_free(port) and ports.is_free(port + 1))
+    home.remember("port", str(entrance), "8080")
+    monkeypatch.setattr(ports, "LOWEST", entrance)
+    monkeypatch.setattr(ports, "HIGHEST", entrance + 1)
+    assert home.port("nats", keep=False) == entrance + 1
+
+
+def test_somebody_who_speaks_no_http_is_not_ready() -> None:
+    def greet() -> None:
+        with door.accept()[0] as guest:
+            guest.sendall(b'INFO {"server_id":"N"} \r\n')
+
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        threading.Thread(target=greet, daemon=True).start()
+        assert not is_ready(f"http://127.0.0.1:{door.getsockname()[1]}/readyz")
