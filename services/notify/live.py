@@ -64,6 +64,7 @@ async def _html(request: Request, change: Change, staff: Staff) -> str:
         home, given = change.known.alert.household_id, ("alerts",) if known else ()
         await audit.record(rd, staff, "watch", "alert", change.known.alert.id, household_id=home, returned=given)
         shown = views.row(known, await unit_titles(rd), rd.now, parameters_for(request, rd)) if known else None
-        tally = {"states": await lists.counts(rd), "now": rd.now}
+        states = await lists.counts(rd)
+        tally = {"states": states, "counts": views.by_severity(states), "now": rd.now}
     template = templates_for(request.app.state.unit).get_template("alert_message.html")
     return template.render(row=shown, gone=change.known.alert.id, may_act=rights.enters(Gate.TRIAGE), announce=change.announce, **tally)

@@ -14,7 +14,7 @@ from services.notify.household import Stage
 from services.notify.lists import Filter
 from services.notify.parameters import Parameters, parameters_on
 from services.notify.sight import eyes, eyes_with, is_theirs, oversees
-from shared.contracts.alert import DismissReason, Severity
+from shared.contracts.alert import DismissReason
 from shared.contracts.household import Area
 from shared.desk import is_fragment, redirect, render
 from shared.runtime import audit
@@ -62,7 +62,7 @@ async def today(request: Request, staff: Signed, rd: Rd, rights: Judged) -> HTML
         await audit.record(rd, staff, "list", "alert", "home", households=[row.alert.household_id for row in rows[:5]], returned=("alerts",))
     context = {
         "rows": rows[:5],
-        "counts": await _by_severity(rd),
+        "counts": views.by_severity(await lists.counts(rd)),
         "has_inbox": has_inbox,
         "own": not oversees(rd),
         "today": day_of(rd.now),
@@ -210,15 +210,15 @@ async def _case_at_their_desk(handle: Read, known: views.Known) -> str:
 
 async def _inbox(request: Request, rd: Read, wanted: Filter) -> dict[str, object]:
     number = await lists.last_number(rd)  # before the list: a change in between is sent again, never missed
-    titles, given = await unit_titles(rd), parameters_for(request, rd)
+    titles, given, states = await unit_titles(rd), parameters_for(request, rd), await lists.counts(rd)
     rows = [views.row(one, titles, rd.now, given) for one in await lists.inbox(rd, wanted)]
     return {
         "rows": rows,
         "number": number,
         "wanted": wanted,
         "total": await lists.count(rd, wanted),
-        "counts": await _by_severity(rd),
-        "states": await lists.counts(rd),
+        "counts": views.by_severity(states),
+        "states": states,
         "areas": [(area.value, area.label) for area in Area],
         "last_raised": await lists.last_raised(rd),
         "now": rd.now,
@@ -236,8 +236,3 @@ def _listed(shown: dict[str, object]) -> list[UUID]:
 def _choices(handle: Read) -> dict[str, object]:
     acts = handle.rights is not None and handle.rights.enters(Gate.TRIAGE)
     return {"may_act": acts, "own": not oversees(handle), "errors": {}, "reasons": [(one.value, one.label) for one in DismissReason]}
-
-
-async def _by_severity(rd: Read) -> list[tuple[Severity, int]]:
-    counted = await lists.counts(rd)
-    return [(severity, sum(n for (code, _), n in counted.items() if code == severity)) for severity in Severity]

@@ -11,6 +11,7 @@ from services.notify.escalation import told
 from services.notify.household import HouseholdFacts, Stage
 from services.notify.parameters import Parameters
 from services.notify.rules import Evidence, Kind
+from shared.contracts.alert import Severity
 
 #: evidence lines in a row of the list; the rest stands in the detail
 LINES = 3
@@ -107,6 +108,11 @@ def row(known: Known, titles: Mapping[str, str], now: datetime, parameters: Para
 def _line(evidence: Evidence, titles: Mapping[str, str]) -> Line:
     source = words.unit_words(evidence.source, titles)
     return Line(source, words.evidence_words(evidence), evidence.as_of, words.confidence_words(evidence))
+
+
+def by_severity(states: Mapping[tuple[str, str], int]) -> list[tuple[Severity, int]]:
+    """`states`: 開いている気づきの数、(重さ, 状態) ごと。"""
+    return [(severity, sum(n for (code, _), n in states.items() if code == severity)) for severity in Severity]
 
 
 def desks(household: HouseholdFacts, titles: Mapping[str, str]) -> tuple[Desk, ...]:

@@ -92,6 +92,8 @@ async def test_news_waits_above_and_the_row_being_read_does_not_move(center: Cen
     before = await rows(page).nth(1).bounding_box()
     await center.news(urgent=True)
     await expect(page.locator("[data-show-new]")).to_contain_text("2", timeout=2000)
+    # the chips count what has come, too
+    await page.wait_for_function("() => [...document.querySelectorAll('.chip-count')].reduce((n, el) => n + Number(el.textContent), 0) === 5")
     assert await rows(page).nth(1).bounding_box() == before
     await page.keyboard.press("u")
     await expect(rows(page)).to_have_count(5)
