@@ -66,7 +66,6 @@ async def today(request: Request, staff: Signed, rd: Rd, rights: Judged) -> HTML
         "has_inbox": has_inbox,
         "own": not oversees(rd),
         "today": day_of(rd.now),
-        "count": len(rows),
     }
     return render(request, "home.html", context)
 
